@@ -1,0 +1,68 @@
+package routing
+
+import (
+	"time"
+
+	"fairlead/internal/label"
+	"fairlead/providers"
+)
+
+// Reason is why a target is out: a stable word.
+type Reason string
+
+// The reasons.
+const (
+	In            Reason = ""
+	OutLabel      Reason = "clearance"
+	OutCapability Reason = "capability"
+	OutContext    Reason = "context_window"
+	OutCost       Reason = "cost"
+	OutBudget     Reason = "budget"
+	OutQuality    Reason = "quality"
+	OutLatency    Reason = "latency"
+	OutOpen       Reason = "breaker_open"
+	OutPaused     Reason = "paused"
+	OutWhen       Reason = "when"
+	OutNotNamed   Reason = "not_requested"
+)
+
+// Record is what was decided about one target.
+type Record struct {
+	Target *Target
+	// Reason is In when the target may be tried.
+	Reason Reason
+	// Detail says the same for people, with the figures.
+	Detail string
+	// Rank is the place in the order, from 1; 0 when out.
+	Rank int
+	// Score is in [0,1], on scales that do not depend on the other targets. It counts when Scored.
+	Score  float64
+	Scored bool
+	// Cost is what the call is expected to cost. It counts when CostKnown.
+	Cost      providers.Money
+	CostKnown bool
+	// WorstCost is the most that it can cost: the whole prompt uncached and all of the output.
+	WorstCost providers.Money
+	// TTFT and Latency are predictions. 0: unknown.
+	TTFT, Latency time.Duration
+}
+
+// Plan is the decision for one step.
+type Plan struct {
+	Policy string
+	// Records has every target: those that may be tried first, in order, then those that are out, by
+	// name.
+	Records      []Record
+	Eligible     int
+	Label        label.Label
+	Needs        providers.Capability
+	PromptTokens int
+	OutputTokens int
+	Attempts     int
+	Midstream    Midstream
+	// Summary is one sentence: which target first, and why.
+	Summary string
+}
+
+// Order gives the records of the targets that may be tried, the first first.
+func (p *Plan) Order() []Record { return p.Records[:p.Eligible] }

@@ -1,0 +1,90 @@
+package routing
+
+import (
+	"time"
+
+	"fairlead/internal/label"
+	"fairlead/providers"
+)
+
+// Preference says what to prefer among the targets that qualify.
+type Preference string
+
+// The preferences.
+const (
+	Cheapest Preference = "cheapest"
+	Fastest  Preference = "fastest"
+	Best     Preference = "best"
+)
+
+// Midstream says what to do when an attempt fails after its first text has been delivered.
+type Midstream string
+
+// What to do then.
+const (
+	// MidstreamFail ends the run with an error that says so.
+	MidstreamFail Midstream = "fail"
+	// MidstreamRestart withdraws what was said and tries the next target. Where the client's protocol
+	// cannot withdraw, it is as MidstreamFail.
+	MidstreamRestart Midstream = "restart"
+)
+
+// Policy is what a step demands of its target, and prefers.
+type Policy struct {
+	Name   string
+	Prefer Preference
+	// MinQuality is the least prior quality. 0: none demanded. A target of unknown quality is out when
+	// one is demanded.
+	MinQuality float64
+	// MaxCost is the most that a call may be expected to cost. 0: no limit. An unknown price is out when
+	// there is a limit.
+	MaxCost providers.Money
+	// MaxTTFT and MaxLatency are limits on what is predicted. 0: no limit. An unknown latency is not a
+	// reason to be out.
+	MaxTTFT, MaxLatency time.Duration
+	// Targets, when not empty, names the only targets that may be chosen.
+	Targets []string
+	// When is a further condition; nil holds always. It must be pure.
+	When Condition
+	// WhenText is the condition as it was written, for the record.
+	WhenText string
+	// Attempts is the most calls for one step. 0 is 3.
+	Attempts  int
+	Midstream Midstream
+}
+
+// Condition is a compiled condition over a request and a target.
+type Condition interface {
+	// Holds says whether the target may be chosen.
+	Holds(req *Request, t *Target) (bool, error)
+}
+
+// Request is what Decide knows of a step.
+type Request struct {
+	// Step is the path of the step, for the record and for conditions.
+	Step string
+	// Tenant is the caller's tenant.
+	Tenant string
+	// Label is the highest label of all that would be sent.
+	Label label.Label
+	Needs providers.Capability
+	// PromptTokens is an estimate.
+	PromptTokens int
+	// MaxOutput is the most tokens that may be written. 0: not said, and then DefaultOutput is reckoned
+	// with.
+	MaxOutput int
+	// Left is what is left for the step.
+	Left Left
+}
+
+// DefaultOutput is the number of output tokens that is reckoned with when a request does not say.
+const DefaultOutput = 1024
+
+// Left is what is left of a run's money and time for a step.
+type Left struct {
+	// Money is what may still be spent. It counts when Limited.
+	Money   providers.Money
+	Limited bool
+	// Deadline is when the run must be over. Zero: no deadline.
+	Deadline time.Time
+}

@@ -1,0 +1,18 @@
+// Package retrieval holds documents and finds passages in them: read → split → embed → store, and
+// search → fuse. It owns the vocabulary (Collection, Document, Passage, Filter, Hit) and the interface
+// of the store that it needs. It refuses to know a database, a transport or a model: embedders come
+// through providers.Embedder, stores through Store.
+//
+// # Places
+//
+// Every passage knows its place in its document's text: bytes, lines, headings, and the page where
+// there are pages. The text is what GetDocument gives back. For text, Markdown, CSV and JSON Lines it is
+// the file to the byte, so that places are those of the file; for HTML, PDF and DOCX it is the text that
+// was read out of the file.
+//
+// # Content addressing
+//
+// A document is known by its collection and uri. Its fingerprint is made of its bytes, its title, label
+// and metadata, the reader's and splitter's version and the embedder's name: the same fingerprint is no
+// work, another one replaces the document, its passages and its vectors in one transaction.
+package retrieval
