@@ -57,7 +57,11 @@ type (
 		Elapsed time.Duration
 	}
 	// TextDelta is a piece of the answer.
-	TextDelta struct{ Text string }
+	TextDelta struct {
+		Text string
+		// Output is true when the text is part of the run's output, and not of an inner step's result.
+		Output bool
+	}
 	// ReasoningDelta is a piece of the model's reasoning, which is not part of the answer.
 	ReasoningDelta struct{ Text string }
 	// ToolCallDelta is a piece of a tool call.

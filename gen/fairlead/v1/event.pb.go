@@ -734,7 +734,9 @@ func (x *AttemptFailed) GetElapsedMs() float64 {
 type TextDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The piece. Pieces are joined without anything between them.
-	Text          string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// True when the text is part of the run's output, and not of an inner step's result.
+	Output        bool `protobuf:"varint,2,opt,name=output,proto3" json:"output,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -774,6 +776,13 @@ func (x *TextDelta) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *TextDelta) GetOutput() bool {
+	if x != nil {
+		return x.Output
+	}
+	return false
 }
 
 // ReasoningDelta is a piece of the model's reasoning.
@@ -1482,9 +1491,10 @@ const file_fairlead_v1_event_proto_rawDesc = "" +
 	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\amessage\x12\x1c\n" +
 	"\tretryable\x18\x05 \x01(\bR\tretryable\x12-\n" +
 	"\n" +
-	"elapsed_ms\x18\x06 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\telapsedMs\"\x1f\n" +
+	"elapsed_ms\x18\x06 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\telapsedMs\"7\n" +
 	"\tTextDelta\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"$\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
+	"\x06output\x18\x02 \x01(\bR\x06output\"$\n" +
 	"\x0eReasoningDelta\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"\x84\x01\n" +
 	"\rToolCallDelta\x12\x1d\n" +

@@ -1,0 +1,192 @@
+// Package chain is the form of a chain: named, versioned steps with typed inputs, read from YAML. It owns
+// the file format, its validation as a whole and the two small languages within it: logic-less templates
+// ({{name}}) for values and CEL for conditions. It refuses to run anything; orchestrator does.
+package chain
+
+import (
+	"time"
+
+	"fairlead/internal/label"
+	"fairlead/providers"
+	"fairlead/retrieval"
+)
+
+// Chain is a validated chain. It does not change after it was read, and runs may share it.
+type Chain struct {
+	Name        string
+	Version     int
+	Description string
+	Inputs      []Input
+	// Budget counts when Limited.
+	Budget  providers.Money
+	Limited bool
+	// Deadline is the most time that a run may take. 0: no limit.
+	Deadline time.Duration
+	// Label is the lowest label of a run.
+	Label label.Label
+	Steps []*Step
+	// Output is the run's output.
+	Output *Template
+	// Digest is the SHA-256 of the file, in hex: a run records what it ran.
+	Digest string
+	// File is where it was read from, for messages.
+	File string
+}
+
+// Type is the type of an input.
+type Type string
+
+// The types. They are JSON's.
+const (
+	String  Type = "string"
+	Number  Type = "number"
+	Integer Type = "integer"
+	Boolean Type = "boolean"
+	List    Type = "list"
+	Object  Type = "object"
+)
+
+// Input is one input of a chain, written `name: type` or, when it may be left out, `name: type?`.
+type Input struct {
+	Name     string
+	Type     Type
+	Optional bool
+}
+
+// Kind is a kind of step.
+type Kind string
+
+// The kinds.
+const (
+	KindGenerate  Kind = "generate"
+	KindRetrieve  Kind = "retrieve"
+	KindEmbed     Kind = "embed"
+	KindSummarize Kind = "summarize"
+	KindChoose    Kind = "choose"
+	KindParallel  Kind = "parallel"
+)
+
+// Step is one unit of a chain. Exactly one of the pointers that bear a kind's name is set, or Parallel.
+type Step struct {
+	ID   string
+	Kind Kind
+	// Optional: a failure does not end the run.
+	Optional bool
+	// When is nil when the step always runs.
+	When *Condition
+	// Policy names the policy of a model step. Empty: the engine's default.
+	Policy string
+	// Target pins a model step to one target, which must still qualify under the policy.
+	Target string
+	// Label is the lowest label of the step.
+	Label label.Label
+	// Timeout is the most time that the step may take. 0: what the run has left.
+	Timeout time.Duration
+
+	Generate  *Generate
+	Retrieve  *Retrieve
+	Embed     *Embed
+	Summarize *Summarize
+	Choose    *Choose
+	// Parallel holds the steps that run side by side.
+	Parallel []*Step
+
+	// Line and Column are where the step stands in the file, from 1.
+	Line, Column int
+}
+
+// Generate asks a model. Its result is {text, finish, target, model, citations, json}; json is there when
+// a JSON form was asked for.
+type Generate struct {
+	// Prompt names a prompt and the version that the chain pins. An inline prompt has System and User
+	// instead.
+	Prompt        string
+	PromptVersion int
+	System, User  *Template
+	// With fills the prompt's inputs.
+	With map[string]*Template
+	// Documents is the id of the retrieve step whose passages are shown to the model.
+	Documents string
+	// Query is the question in the caller's own words, for targets that answer from documents. Nil: the
+	// retrieve step's query.
+	Query *Template
+	// Session makes the step take part in the run's remembered conversation, if it names one.
+	Session bool
+
+	MaxTokens   *int
+	Temperature *float64
+	TopP        *float64
+	Seed        *int64
+	Stop        []string
+	Format      providers.Format
+}
+
+// Retrieve searches a collection. Its result is {count, exhausted, passages: [{id, uri, title, heading,
+// text, score, label, line_start, line_end}], query}.
+type Retrieve struct {
+	// Collection is a name, or a template over the inputs.
+	Collection *Template
+	Query      *Template
+	// Top is how many passages; 0 is 6.
+	Top    int
+	Filter []FilterCondition
+}
+
+// FilterCondition is a metadata condition whose value may hold templates.
+type FilterCondition struct {
+	Field string
+	Op    retrieval.Op
+	// Value is text (then Template is set), float64, bool or a list of text.
+	Value    any
+	Template *Template
+}
+
+// Embed makes a vector of a text. Its result is {dimensions, vector, target}.
+type Embed struct {
+	Text *Template
+}
+
+// Method says how a summary is made from several documents.
+type Method string
+
+// The methods.
+const (
+	Stuff     Method = "stuff"
+	MapReduce Method = "map_reduce"
+	Refine    Method = "refine"
+)
+
+// Summarize makes one text of several. Its result is {text, method, documents}.
+type Summarize struct {
+	Method Method
+	// Documents is the id of a retrieve step; or Text is split and summarized.
+	Documents string
+	Text      *Template
+	// Instruction says what the summary is for, in addition to the shipped prompt. Nil: nothing.
+	Instruction *Template
+	MaxTokens   *int
+	Temperature *float64
+}
+
+// Choose runs the steps of the first case whose condition holds. Its result is {case}: the case's name
+// or number, or "else", or "" when none held.
+type Choose struct {
+	Cases []Case
+	Else  []*Step
+}
+
+// Case is one branch of a choose step.
+type Case struct {
+	// Name is for the record; the case's number from 1 when the file gives none.
+	Name  string
+	When  *Condition
+	Steps []*Step
+}
+
+// Scope is what templates and conditions see: input.NAME (templates also as plain NAME), steps.ID.FIELD,
+// and run.{id, chain, version, label, tenant, left_usd, left_ms}. It is made of what JSON knows.
+type Scope struct {
+	Input map[string]any
+	Steps map[string]map[string]any
+	Run   map[string]any
+}

@@ -1,0 +1,4 @@
+package prompts
+
+// Library holds prompts by name and version.
+type Library struct{}
