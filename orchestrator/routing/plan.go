@@ -20,9 +20,9 @@ const (
 	OutBudget     Reason = "budget"
 	OutQuality    Reason = "quality"
 	OutLatency    Reason = "latency"
-	OutOpen       Reason = "breaker_open"
 	OutPaused     Reason = "paused"
 	OutWhen       Reason = "when"
+	OutDialect    Reason = "dialect"
 	OutNotNamed   Reason = "not_requested"
 )
 
@@ -38,11 +38,10 @@ type Record struct {
 	// Score is in [0,1], on scales that do not depend on the other targets. It counts when Scored.
 	Score  float64
 	Scored bool
-	// Cost is what the call is expected to cost. It counts when CostKnown.
+	// Cost is the most that the call is expected to cost: the whole prompt uncached, and all of the output
+	// reckoned with. It counts when CostKnown.
 	Cost      providers.Money
 	CostKnown bool
-	// WorstCost is the most that it can cost: the whole prompt uncached and all of the output.
-	WorstCost providers.Money
 	// TTFT and Latency are predictions. 0: unknown.
 	TTFT, Latency time.Duration
 }

@@ -68,6 +68,13 @@ type Request struct {
 	// Label is the highest label of all that would be sent.
 	Label label.Label
 	Needs providers.Capability
+	// Documents says that the request carries documents: where no more than Chat is needed, a target that
+	// only does Extract will do.
+	Documents bool
+	// Dialect, when not empty, is the only backend kind that understands all of the request, because it
+	// holds the fields that DialectFields names.
+	Dialect       string
+	DialectFields []string
 	// PromptTokens is an estimate.
 	PromptTokens int
 	// MaxOutput is the most tokens that may be written. 0: not said, and then DefaultOutput is reckoned

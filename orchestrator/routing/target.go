@@ -35,8 +35,6 @@ type Target struct {
 
 // State is what is known of a target at the moment of a decision.
 type State struct {
-	// Open is true while the target's breaker is open.
-	Open bool
 	// PausedUntil is set while the backend has asked us to wait.
 	PausedUntil time.Time
 }

@@ -1,0 +1,83 @@
+package ledger
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"fairlead/internal/fault"
+	"fairlead/providers"
+)
+
+func TestReserveThenSettle(t *testing.T) {
+	l := New(100, true)
+	r, err := l.Reserve(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Reserve(21); fault.ReasonOf(err) != fault.ReasonBudgetExceeded {
+		t.Fatalf("over what is left: %v", err)
+	}
+	r.Settle(providers.Usage{Input: 1, Output: 2}, 30, true)
+	r.Settle(providers.Usage{Input: 1, Output: 2}, 30, true) // twice is once
+	r.Release()
+	if left, limited := l.Left(); left != 70 || !limited {
+		t.Errorf("left %d", left)
+	}
+	usage, cost, incomplete := l.Totals()
+	if usage.Output != 2 || cost != 30 || incomplete {
+		t.Errorf("totals %+v %v %v", usage, cost, incomplete)
+	}
+}
+
+func TestWithoutLimitAnythingGoesAndUnknownCostsAreTold(t *testing.T) {
+	l := New(0, false)
+	r, err := l.Reserve(1 << 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Settle(providers.Usage{Output: 5}, 0, false)
+	if _, cost, incomplete := l.Totals(); cost != 0 || !incomplete {
+		t.Errorf("cost %v, incomplete %v", cost, incomplete)
+	}
+}
+
+// Racing reservations never promise more than the limit together, and the books add up.
+func TestRaceNeverOverspends(t *testing.T) {
+	const limit = 10_000
+	l := New(limit, true)
+	var spent, refused atomic.Int64
+	var wg sync.WaitGroup
+	for g := range 64 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 1))
+			for range 200 {
+				amount := providers.Money(1 + rng.IntN(50))
+				r, err := l.Reserve(amount)
+				if err != nil {
+					refused.Add(1)
+					continue
+				}
+				if rng.IntN(4) == 0 {
+					r.Release()
+					continue
+				}
+				cost := providers.Money(rng.IntN(int(amount) + 1))
+				r.Settle(providers.Usage{}, cost, true)
+				spent.Add(int64(cost))
+			}
+		})
+	}
+	wg.Wait()
+	_, cost, _ := l.Totals()
+	if cost > limit || int64(cost) != spent.Load() {
+		t.Errorf("spent %d of %d; the callers paid %d", cost, limit, spent.Load())
+	}
+	if refused.Load() == 0 {
+		t.Error("nobody was refused: the test does not reach the limit")
+	}
+	if left, _ := l.Left(); left != limit-cost {
+		t.Errorf("left %d after all was settled, want %d", left, limit-cost)
+	}
+}
