@@ -145,7 +145,7 @@ func TestDecideProperties(t *testing.T) {
 		plan := Decide(req, candidates, policy, now)
 		for _, r := range plan.Order() {
 			tg := r.Target
-			if tg.Clearance < req.Label || !tg.Does.Has(req.Needs) || tg.Quality < policy.MinQuality ||
+			if tg.Clearance < req.Label || !tg.Does.Has(req.Needs) || policy.MinQuality > 0 && tg.Quality < policy.MinQuality ||
 				policy.MaxCost > 0 && (!r.CostKnown || r.Cost > policy.MaxCost) ||
 				req.Left.Limited && (!r.CostKnown || r.Cost > req.Left.Money) ||
 				tg.Context > 0 && req.PromptTokens+req.MaxOutput > tg.Context {
