@@ -1,0 +1,153 @@
+// Package imports holds no code: its test keeps the rules of who may import whom. A new edge is a decision;
+// it is made here, with its reason, or not at all.
+package imports
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// allowed lists, for each package of the domain and its prefix, the project's packages that it may import.
+// A prefix ends with "/": it covers what lies below. What is not listed here may import anything.
+var allowed = []struct {
+	pkg    string
+	may    []string
+	reason string
+}{
+	{"internal/label", nil, "every package speaks of labels, so labels know none"},
+	{"internal/fault", nil, "every package speaks of errors, so errors know none"},
+	{"internal/auth", []string{"internal/label", "internal/fault"}, "who calls is known without stores and transports"},
+	{"prompts", []string{"internal/fault"}, "templates are text; they know nothing of what uses them"},
+	{"providers", []string{"internal/fault", "internal/label"}, "the vocabulary of a model call is below all that speaks it"},
+	{"providers/internal/", []string{"providers"}, "what adapters share"},
+	{"providers/providertest", []string{"providers", "internal/fault"}, "the suite knows the contract, not the adapters"},
+	{"providers/", []string{"providers", "providers/internal/", "internal/fault", "internal/label"}, "an adapter knows the vocabulary and one SDK, never another adapter"},
+	{"retrieval", []string{"retrieval/", "providers", "internal/fault", "internal/label"}, "finding passages needs no engine, database or transport"},
+	{"retrieval/", []string{"retrieval", "retrieval/", "internal/fault", "internal/label"}, "readers and splitters serve retrieval alone"},
+	{"orchestrator/routing", []string{"providers", "internal/label", "internal/fault"}, "deciding is pure: it knows the vocabulary and nothing that acts"},
+	{"orchestrator/ledger", []string{"providers", "internal/fault"}, "money knows no targets"},
+	{"orchestrator/chain", []string{"prompts", "providers", "retrieval", "internal/fault", "internal/label"}, "the form of a chain does not run it"},
+	{"orchestrator/langchain", []string{"prompts", "providers", "retrieval", "internal/fault", "internal/label"}, "the engine uses langchaingo, and not the other way round"},
+	{"orchestrator", []string{"orchestrator/", "providers", "prompts", "retrieval", "internal/fault", "internal/label", "internal/auth"}, "the engine knows no store, transport or configuration"},
+	{"internal/config", []string{"internal/label", "internal/fault", "providers"}, "settings are plain values; wiring is cmd's"},
+	{"internal/store/", []string{"internal/store/", "retrieval", "orchestrator", "providers", "internal/fault", "internal/label"}, "a store knows the interfaces that it satisfies"},
+	{"internal/telemetry", []string{"orchestrator", "orchestrator/", "providers", "internal/auth", "internal/fault", "internal/label"}, "telemetry watches runs, and nothing of the domain knows it"},
+	{"internal/server/rpc", []string{"gen/", "orchestrator", "orchestrator/", "providers", "retrieval", "internal/auth", "internal/fault", "internal/label"}, "handlers translate, and never reach past the domain"},
+	{"internal/server/openaihttp", []string{"orchestrator", "orchestrator/", "providers", "retrieval", "internal/auth", "internal/fault", "internal/label"}, "handlers translate, and never reach past the domain"},
+	{"internal/server", []string{"internal/server/", "gen/", "internal/auth", "internal/fault", "internal/label"}, "the mux knows its handlers and no domain"},
+	{"gen/", []string{"gen/"}, "generated"},
+}
+
+// owners lists the only packages that may import an SDK: prefixes on both sides.
+var owners = []struct {
+	sdk    string
+	by     []string
+	reason string
+}{
+	{"github.com/sashabaranov/go-openai", []string{"providers/openai"}, "one adapter, one SDK"},
+	{"github.com/ollama/ollama", []string{"providers/ollama"}, "one adapter, one SDK"},
+	{"github.com/tmc/langchaingo", []string{"orchestrator/langchain"}, "its build list and its faults stay in one room"},
+	{"modernc.org/sqlite", []string{"internal/store/sqlite"}, "one driver, one store"},
+	{"connectrpc.com/", []string{"internal/server", "gen", "cmd"}, "only transports know the transport"},
+	{"go.opentelemetry.io/otel/sdk", []string{"internal/telemetry"}, "one place sets telemetry up"},
+	{"github.com/prometheus/", []string{"internal/telemetry"}, "one place sets telemetry up"},
+	{"github.com/spf13/cobra", []string{"cmd"}, "only the program has a command line"},
+	{"github.com/goccy/go-yaml", []string{"internal/config", "orchestrator/chain", "prompts", "retrieval/read", "cmd"}, "files are read where their format is owned"},
+	{"cel.dev/cel-go", []string{"orchestrator/chain", "orchestrator/routing"}, "conditions are compiled where they are owned"},
+	{"text/template", nil, "a template engine that evaluates must never meet a caller's text"},
+	{"html/template", nil, "a template engine that evaluates must never meet a caller's text"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func list(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "fairlead/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var l listed
+		if err := d.Decode(&l); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// covers says whether a rule's name covers a package.
+func covers(rule, pkg string) bool {
+	return pkg == rule || strings.HasSuffix(rule, "/") && strings.HasPrefix(pkg, rule)
+}
+
+func TestWhoMayImportWhom(t *testing.T) {
+	packages := list(t)
+	if len(packages) < 20 {
+		t.Fatalf("go list gave %d packages: the test sees too little", len(packages))
+	}
+	for _, p := range packages {
+		pkg := strings.TrimPrefix(p.ImportPath, "fairlead/")
+		for _, imported := range p.Imports {
+			if own, ok := strings.CutPrefix(imported, "fairlead/"); ok {
+				checkEdge(t, pkg, own)
+			} else {
+				checkOwner(t, pkg, imported)
+			}
+		}
+	}
+}
+
+func checkEdge(t *testing.T, pkg, imported string) {
+	for _, rule := range allowed {
+		if !covers(rule.pkg, pkg) {
+			continue
+		}
+		for _, may := range rule.may {
+			if covers(may, imported) {
+				return
+			}
+		}
+		t.Errorf("%s imports %s, and may not: %s", pkg, imported, rule.reason)
+		return // the first rule that covers a package is its rule
+	}
+	if strings.HasPrefix(imported, "cmd/") {
+		t.Errorf("%s imports %s: nothing imports the program", pkg, imported)
+	}
+}
+
+func checkOwner(t *testing.T, pkg, imported string) {
+	for _, rule := range owners {
+		if imported != rule.sdk && !strings.HasPrefix(imported, strings.TrimSuffix(rule.sdk, "/")+"/") {
+			continue
+		}
+		owned := false
+		for _, by := range rule.by {
+			owned = owned || pkg == by || strings.HasPrefix(pkg, by+"/")
+		}
+		if !owned {
+			t.Errorf("%s imports %s, and may not: %s", pkg, imported, rule.reason)
+		}
+	}
+}
+
+// The table itself: every rule is about a package that exists, so that a rename does not leave a rule
+// that watches nothing.
+func TestEveryRuleCoversSomething(t *testing.T) {
+	packages := list(t)
+	for _, rule := range allowed {
+		found := false
+		for _, p := range packages {
+			found = found || covers(rule.pkg, strings.TrimPrefix(p.ImportPath, "fairlead/"))
+		}
+		if !found {
+			t.Errorf("rule %q covers no package", rule.pkg)
+		}
+	}
+}
