@@ -39,10 +39,15 @@ type Query struct {
 	// Top is how many passages to find; 0 is 10.
 	Top    int
 	Filter Filter
+	// Label is that of the query itself, which the embedder must be cleared for. Unset: internal.
+	Label label.Label
 	// MaxLabel is the highest label to return.
 	MaxLabel label.Label
 	// Explain asks what each leg found.
 	Explain bool
+	// LexicalWeight is used in place of the collection's: 1 is words alone, 0 vectors alone. Nil: the
+	// collection's.
+	LexicalWeight *float64
 }
 
 // Hit is a passage that was found.
@@ -61,6 +66,8 @@ type Found struct {
 	Hits []Hit
 	// Exhausted is true when there are fewer hits than asked because there are no more.
 	Exhausted bool
+	// Degraded says why the vectors were left out, for a reader. Empty: nothing was.
+	Degraded string
 	// Explanation is nil unless it was asked for.
 	Explanation *Explanation
 }

@@ -1,0 +1,3 @@
+package read
+
+func readPDF(r *reading) (*Document, error) { return nil, r.fail("TODO") }
