@@ -46,11 +46,16 @@ const (
 	Object  Type = "object"
 )
 
-// Input is one input of a chain, written `name: type` or, when it may be left out, `name: type?`.
+// Input is one input of a chain, written `name: type` or, when it may be left out, `name: type?`, or as a
+// mapping with type, optional, default and description.
 type Input struct {
-	Name     string
-	Type     Type
+	Name        string
+	Description string
+	Type        Type
+	// Optional: it may be left out, which an input with a Default may be too.
 	Optional bool
+	// Default is what stands for an input that was left out. Nil: nothing does.
+	Default any
 }
 
 // Kind is a kind of step.
@@ -103,6 +108,8 @@ type Generate struct {
 	Prompt        string
 	PromptVersion int
 	System, User  *Template
+	// Locale chooses the prompt's variant by language. Nil, or empty when rendered: the default variant.
+	Locale *Template
 	// With fills the prompt's inputs.
 	With map[string]*Template
 	// Documents is the id of the retrieve step whose passages are shown to the model.
@@ -127,16 +134,18 @@ type Retrieve struct {
 	// Collection is a name, or a template over the inputs.
 	Collection *Template
 	Query      *Template
-	// Top is how many passages; 0 is 6.
-	Top    int
-	Filter []FilterCondition
+	// Top is how many passages; 0 is 6. Limit gives the number that counts.
+	Top int
+	// TopFrom, when not nil, is one placeholder that gives the number at run time.
+	TopFrom *Template
+	Filter  []FilterCondition
 }
 
 // FilterCondition is a metadata condition whose value may hold templates.
 type FilterCondition struct {
 	Field string
 	Op    retrieval.Op
-	// Value is text (then Template is set), float64, bool or a list of text.
+	// Value is float64, bool, or a []any of text and float64; text is in Template.
 	Value    any
 	Template *Template
 }

@@ -42,6 +42,7 @@ func TestTemplateRenders(t *testing.T) {
 		"{{steps.context.passages.1.uri}}":   "b.md",
 		`\{{question}} {{question}}`:         "{{question}} why?",
 		"{{steps.draft.text}}{{run.tenant}}": "helloacme",
+		`a\\{{top}} \\\{{ \\`:                `a\3 \{{ \\`,
 		"{{steps.draft.json}}":               `{"ok":true}`,
 	} {
 		tmpl, err := ParseTemplate(source)

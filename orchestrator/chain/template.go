@@ -13,7 +13,7 @@ import (
 
 // Template is text with {{path}} in it, parsed and checked. The path is a name of the input, or
 // input.NAME, steps.ID.FIELD, run.FIELD; further segments go into objects by key and into lists by number
-// from 0. Nothing else is ever evaluated, and what is put in is not looked at again. \{{ stands for {{.
+// from 0. Nothing else is ever evaluated, and what is put in is not looked at again. \{{ stands for {{, and before a {{ two backslashes stand for one.
 //
 // Text goes in verbatim, numbers and booleans in their JSON form, lists and objects as compact JSON, null
 // as nothing. An input that was left out is empty, and so is every field of a step that has no result,
@@ -83,13 +83,15 @@ func ParseTemplate(text string) (*Template, error) {
 			break
 		}
 		open += at
-		if open > at && text[open-1] == '\\' {
-			literal.WriteString(text[at : open-1])
+		before := strings.TrimRight(text[at:open], `\`)
+		slashes := open - at - len(before)
+		literal.WriteString(before)
+		literal.WriteString(text[at+len(before)+(slashes+1)/2 : open])
+		if slashes%2 == 1 {
 			literal.WriteString("{{")
 			at = open + 2
 			continue
 		}
-		literal.WriteString(text[at:open])
 		size := strings.Index(text[open+2:], "}}")
 		if size < 0 {
 			return nil, syntaxAt(text, open, `"{{" is not closed: write {{name}}, or \{{ for the two braces themselves`)
