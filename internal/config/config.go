@@ -1,0 +1,185 @@
+package config
+
+import (
+	"time"
+
+	"fairlead/internal/label"
+	"fairlead/orchestrator/routing"
+)
+
+// Config is the whole configuration. Its fields are described by their doc tags, which are also what
+// docs/configuration.md and the JSON Schema say. Load gives a valid one; it does not change afterwards.
+type Config struct {
+	Server    Server             `yaml:"server" doc:"The listener that callers reach."`
+	Log       Log                `yaml:"log" doc:"What the program writes about itself, to standard error."`
+	Telemetry Telemetry          `yaml:"telemetry" doc:"Traces and metrics. Neither ever carries content of requests or documents."`
+	Database  Database           `yaml:"database" doc:"Where documents, vectors and conversations are kept."`
+	Backends  map[string]Backend `yaml:"backends" doc:"Servers that serve models, by a name of your choice."`
+	Targets   map[string]Target  `yaml:"targets" doc:"Models on backends, by a name of your choice: what routing chooses between. The answerers inside the process (extractive, hashing) and discovered models join them by themselves."`
+	Policies  map[string]Policy  `yaml:"policies" doc:"What steps demand of a target and prefer, by a name of your choice. Without one named default there is a built-in default that prefers the best."`
+	Chains    Chains             `yaml:"chains" doc:"Where chains are read from."`
+	Prompts   Prompts            `yaml:"prompts" doc:"Where prompts are read from, in addition to those that come with the program."`
+	Chat      Chat               `yaml:"chat" doc:"What requests mean that do not say it themselves."`
+	Retrieval Retrieval          `yaml:"retrieval" doc:"How documents are split, embedded and searched."`
+	Discover  Discover           `yaml:"discover" doc:"Which model servers join by themselves when they are found."`
+}
+
+// Server is the listener.
+type Server struct {
+	Listen         string        `yaml:"listen" default:"127.0.0.1:8080" doc:"Host and port to listen on. Port 0 takes a free one; an empty host listens on every address."`
+	TLS            TLS           `yaml:"tls" doc:"With a certificate the server speaks TLS; without one, HTTP/1.1 and HTTP/2 in the clear."`
+	ReadLimit      Size          `yaml:"read_limit" default:"4MiB" min:"1KiB" max:"1GiB" doc:"The most bytes of one request, or of one message of a stream."`
+	HeaderTimeout  time.Duration `yaml:"header_timeout" default:"10s" min:"1ms" doc:"The most time to read a request's headers."`
+	IdleTimeout    time.Duration `yaml:"idle_timeout" default:"2m" min:"1ms" doc:"How long a connection without requests stays open."`
+	RequestTimeout time.Duration `yaml:"request_timeout" default:"10m" min:"0s" doc:"The most time that one request may take, streams included, whatever its caller and chain allow. 0s: no limit."`
+	DrainGrace     time.Duration `yaml:"drain_grace" default:"25s" min:"0s" doc:"How long requests in progress may go on after the program was told to stop."`
+	CORSOrigins    []string      `yaml:"cors_origins" doc:"Origins of web pages that may call the API, such as https://app.example.com. Empty: none but the server's own."`
+}
+
+// TLS is the server's certificate.
+type TLS struct {
+	Cert string `yaml:"cert" path:"true" doc:"File of the certificate chain, in PEM."`
+	Key  string `yaml:"key" path:"true" doc:"File of the private key, in PEM."`
+}
+
+// Log is what the program logs.
+type Log struct {
+	Level  string `yaml:"level" default:"info" enum:"debug,info,warn,error" doc:"The least level that is written."`
+	Format string `yaml:"format" default:"text" enum:"text,json" doc:"One line of text or one JSON object for each record."`
+}
+
+// Telemetry is where traces and metrics go.
+type Telemetry struct {
+	Metrics     bool    `yaml:"metrics" default:"true" doc:"Serve Prometheus metrics at /metrics."`
+	ServiceName string  `yaml:"service_name" default:"fairlead" doc:"The service's name in traces. OTEL_SERVICE_NAME wins over it."`
+	SampleRatio float64 `yaml:"sample_ratio" default:"1" min:"0" max:"1" doc:"The share of traces that are recorded, where the caller has not decided already. OTEL_TRACES_SAMPLER wins over it."`
+	OTLP        OTLP    `yaml:"otlp" doc:"Where traces are sent, by OTLP over HTTP (protobuf)."`
+}
+
+// OTLP is a collector of traces.
+type OTLP struct {
+	Endpoint string            `yaml:"endpoint" doc:"The collector's address, such as http://127.0.0.1:4318; /v1/traces is added where it has no path. Empty: what OTEL_EXPORTER_OTLP_ENDPOINT says, and without that no traces are sent."`
+	Headers  map[string]Secret `yaml:"headers" doc:"Headers sent to the collector, such as credentials."`
+}
+
+// Database is where things are kept.
+type Database struct {
+	URL string `yaml:"url" default:"sqlite:fairlead.db" doc:"sqlite:FILE. The file is made when it is not there."`
+}
+
+// Backend is a server that serves models. A map of them is keyed by name.
+type Backend struct {
+	Kind      string            `yaml:"kind" required:"true" enum:"openai,ollama,scripted,extractive,hashing" doc:"openai speaks the OpenAI API (also vLLM, SGLang, TGI, llama.cpp); ollama is Ollama; extractive quotes its sources and hashing embeds n-grams, both inside the process; scripted behaves as its model's name says, for tests and demos."`
+	URL       string            `yaml:"url" defaultdoc:"openai: https://api.openai.com/v1; ollama: http://127.0.0.1:11434" doc:"The server's address. For kind openai it ends with the path that /chat/completions follows, usually /v1."`
+	APIKey    Secret            `yaml:"api_key" doc:"The key that the server wants, best written as ${NAME}."`
+	Clearance label.Label       `yaml:"clearance" defaultdoc:"internal; restricted inside the process" doc:"The highest label of data that the server may see."`
+	Headers   map[string]Secret `yaml:"headers" doc:"Further headers for each request."`
+	Limits    Limits            `yaml:"limits" doc:"What the server can take."`
+	KeepAlive *time.Duration    `yaml:"keep_alive" defaultdoc:"the server's own" doc:"Kind ollama: how long a model stays in memory after its last call. A negative one keeps it for ever."`
+	Timeouts  Timeouts          `yaml:"timeouts" doc:"How long to wait for the server, within the time that the run has left."`
+}
+
+// Limits is what a backend can take.
+type Limits struct {
+	Concurrency int `yaml:"concurrency" default:"0" min:"0" max:"100000" doc:"The most calls at one time. 0: no limit."`
+}
+
+// Timeouts is how long to wait for a backend.
+type Timeouts struct {
+	Connect time.Duration `yaml:"connect" default:"5s" min:"1ms" doc:"The most time to open a connection."`
+	Idle    time.Duration `yaml:"idle" default:"2m" min:"1ms" doc:"The most time without a byte from the server, the wait for the first one included."`
+}
+
+// Target is one model on one backend. A map of them is keyed by name.
+type Target struct {
+	Backend  string        `yaml:"backend" required:"true" doc:"The name of the backend."`
+	Model    string        `yaml:"model" doc:"The model as the backend calls it. Needed but for kinds extractive and hashing."`
+	Version  string        `yaml:"version" doc:"The model's version, for records; the backend is not told."`
+	Does     []string      `yaml:"does" enum:"chat,tools,json,vision,embed,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]" doc:"What the model can do."`
+	Context  int           `yaml:"context" default:"0" min:"0" doc:"The context window in tokens. 0: unknown, and then no reason to be out."`
+	Price    *Price        `yaml:"price" defaultdoc:"unknown; nothing inside the process" doc:"What it costs. A target without a price is out wherever a policy limits cost."`
+	Quality  *float64      `yaml:"quality" min:"0" max:"1" defaultdoc:"unknown" doc:"How good its answers are, in [0,1], as you measured it. Unknown is out wherever a policy demands a quality."`
+	TTFT     time.Duration `yaml:"ttft" default:"0s" min:"0s" doc:"The expected time to the first token, until it has been observed. 0s: unknown."`
+	PerToken time.Duration `yaml:"per_token" default:"0s" min:"0s" doc:"The expected time for each further token, until it has been observed. 0s: unknown."`
+}
+
+// Price is what a target costs, in US dollars.
+type Price struct {
+	Input       float64  `yaml:"input" default:"0" min:"0" doc:"US dollars for a million input tokens."`
+	CachedInput *float64 `yaml:"cached_input" min:"0" defaultdoc:"as input" doc:"US dollars for a million input tokens that the backend had cached."`
+	Output      float64  `yaml:"output" default:"0" min:"0" doc:"US dollars for a million output tokens."`
+	PerCall     float64  `yaml:"per_call" default:"0" min:"0" doc:"US dollars for each call."`
+}
+
+// Policy is what a step demands of its target, and prefers. A map of them is keyed by name.
+type Policy struct {
+	Prefer    routing.Preference `yaml:"prefer" default:"cheapest" enum:"cheapest,fastest,best" doc:"What to prefer among the targets that qualify."`
+	Require   Require            `yaml:"require" doc:"What a target must satisfy. Its clearance and capabilities are always demanded and need not be written."`
+	Attempts  int                `yaml:"attempts" default:"3" min:"1" max:"20" doc:"The most calls for one step."`
+	Midstream routing.Midstream  `yaml:"midstream" default:"fail" enum:"fail,restart" doc:"When a call fails after its first text has gone out: fail the run, or withdraw the text and restart on the next target where the caller's protocol can withdraw."`
+}
+
+// Require is what a target must satisfy.
+type Require struct {
+	Quality float64       `yaml:"quality" default:"0" min:"0" max:"1" doc:"The least quality. 0: none demanded."`
+	CostUSD float64       `yaml:"cost_usd" default:"0" min:"0" max:"1000000" doc:"The most that a call may be expected to cost, in US dollars. 0: no limit."`
+	TTFT    time.Duration `yaml:"ttft" default:"0s" min:"0s" doc:"The most predicted time to the first token. 0s: no limit. A target whose time is unknown is not out."`
+	Latency time.Duration `yaml:"latency" default:"0s" min:"0s" doc:"The most predicted time for the whole answer. 0s: no limit. A target whose time is unknown is not out."`
+	When    string        `yaml:"when" doc:"A condition in CEL over the request and the target that must hold as well."`
+	Targets []string      `yaml:"targets" doc:"The only targets that may be chosen, by name. Empty: all."`
+}
+
+// Chains is where chains are read from.
+type Chains struct {
+	Dir   string   `yaml:"dir" path:"true" doc:"A folder whose files *.yaml and *.yml are chains."`
+	Files []string `yaml:"files" path:"true" doc:"Further files, or patterns such as chains/*.yaml."`
+}
+
+// Prompts is where prompts are read from.
+type Prompts struct {
+	Dir string `yaml:"dir" path:"true" doc:"A folder of prompts."`
+}
+
+// Chat is what requests mean that do not say it themselves.
+type Chat struct {
+	Auto          string      `yaml:"auto" defaultdoc:"the default policy" doc:"What the model auto means: policy/NAME, chain/NAME or a target's name."`
+	DefaultPolicy string      `yaml:"default_policy" default:"default" doc:"The policy of steps that name none."`
+	DefaultLabel  label.Label `yaml:"default_label" default:"internal" doc:"The label of requests that state none."`
+}
+
+// Retrieval is how documents are split, embedded and searched.
+type Retrieval struct {
+	Embedder      string  `yaml:"embedder" default:"hashing" doc:"The target that embeds new collections that name none."`
+	Split         Split   `yaml:"split" doc:"How long passages are."`
+	LexicalWeight float64 `yaml:"lexical_weight" default:"0.5" min:"0" max:"1" doc:"How much the words count against the vectors in new collections that do not say: 1 is words alone, 0 vectors alone."`
+}
+
+// Split is how long passages are.
+type Split struct {
+	TargetBytes Size `yaml:"target_bytes" default:"1KiB" min:"64B" max:"64KiB" doc:"The length that passages aim at."`
+	MaxBytes    Size `yaml:"max_bytes" default:"2KiB" min:"64B" max:"256KiB" doc:"The most that one passage may hold."`
+}
+
+// Discover is which model servers join by themselves.
+type Discover struct {
+	Ollama bool `yaml:"ollama" default:"true" doc:"An Ollama on 127.0.0.1:11434, with clearance restricted, when it answers at the start and no backend of that kind is configured."`
+	OpenAI bool `yaml:"openai" default:"true" doc:"OpenAI, with clearance internal, when OPENAI_API_KEY is set and no backend of that kind is configured."`
+}
+
+// The kinds of backends.
+const (
+	KindOpenAI     = "openai"
+	KindOllama     = "ollama"
+	KindScripted   = "scripted"
+	KindExtractive = "extractive"
+	KindHashing    = "hashing"
+)
+
+// The targets that are always there, unless the file names a target so itself.
+const (
+	BuiltInExtractive = "extractive"
+	BuiltInHashing    = "hashing"
+)
+
+// DefaultPolicyName is the name of the policy that exists without being written.
+const DefaultPolicyName = "default"

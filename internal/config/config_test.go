@@ -1,0 +1,469 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"fairlead/internal/label"
+	"fairlead/orchestrator/routing"
+	"fairlead/providers"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// loadText loads a text as if it stood in /etc/fairlead/f.yaml.
+func loadText(t *testing.T, text string, environ ...string) (*Config, *Report, error) {
+	t.Helper()
+	if environ == nil {
+		environ = []string{}
+	}
+	return load(Options{Path: "/etc/fairlead/f.yaml", Environ: environ}, []byte(text))
+}
+
+func TestDefaultIsWhatAnEmptyFileGives(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "{}", "server:\ntargets:\n", "\xef\xbb\xbf"} {
+		got, report, err := loadText(t, text)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if diff := cmp.Diff(Default(), got); text != "server:\ntargets:\n" && diff != "" {
+			t.Errorf("%q (-default +got):\n%s", text, diff)
+		}
+		if len(report.Warnings) > 0 {
+			t.Errorf("%q: warnings %v", text, report.Warnings)
+		}
+	}
+	if err := Default().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+const whole = `
+server:
+  listen: "[::1]:9000"
+  read_limit: 8MiB
+  header_timeout: 3s
+  tls: { cert: tls/server.crt, key: /abs/server.key }
+  cors_origins: [https://app.example.com, "http://localhost:3000"]
+log: { level: debug, format: json }
+telemetry:
+  metrics: false
+  sample_ratio: 0.25
+  otlp: { endpoint: "https://collector:4318", headers: { Authorization: "Bearer ${OTLP_TOKEN}" } }
+database: { url: "sqlite:data/fairlead.db" }
+common: &none
+`
+
+func TestWholeFile(t *testing.T) {
+	text := strings.Replace(whole, "common: &none\n", "", 1) + `
+backends:
+  workstation: &local { kind: ollama, url: "http://gpu.local:11434", clearance: restricted, limits: { concurrency: 4 }, keep_alive: 10m }
+  second: { <<: *local, url: "http://gpu2.local:11434" }
+  openai: { kind: openai, api_key: "${OPENAI_API_KEY}", headers: { X-Team: "${TEAM:-search}" }, timeouts: { connect: 1s } }
+  quotes: { kind: extractive }
+targets:
+  "llama3.1": { backend: workstation, model: "llama3.1:8b", does: [chat, tools], context: 32768, quality: 0 }
+  frontier:
+    backend: openai
+    model: gpt-5-mini
+    does: [chat, tools, json, vision]
+    context: ${WINDOW}
+    price: { input: 0.25, cached_input: 0.025, output: 2 }
+    quality: 0.86
+    ttft: 400ms
+    per_token: 12ms
+  floor: { backend: quotes }
+policies:
+  careful:
+    prefer: best
+    require: { quality: 0.6, cost_usd: 0.01, ttft: 800ms, latency: 6s, when: "label <= internal", targets: [frontier, "llama3.1"] }
+    attempts: 2
+    midstream: restart
+chains: { dir: chains, files: ["more/*.yaml"] }
+prompts: { dir: prompts }
+chat: { auto: policy/careful, default_policy: careful, default_label: confidential }
+retrieval: { embedder: hashing, split: { target_bytes: 600, max_bytes: 1200B }, lexical_weight: 1 }
+discover: { ollama: false }
+`
+	got, report, err := loadText(t, text, "OPENAI_API_KEY=sk-canary", "OTLP_TOKEN=otlp-canary", "WINDOW=400000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quality := func(q float64) *float64 { return &q }
+	keep := 10 * time.Minute
+	workstation := Backend{
+		Kind: KindOllama, URL: "http://gpu.local:11434", Clearance: label.Restricted, Limits: Limits{4}, KeepAlive: &keep,
+		Timeouts: Timeouts{Connect: 5 * time.Second, Idle: 2 * time.Minute},
+	}
+	second := workstation
+	second.URL = "http://gpu2.local:11434"
+	want := &Config{
+		Server: Server{
+			Listen: "[::1]:9000", TLS: TLS{Cert: "/etc/fairlead/tls/server.crt", Key: "/abs/server.key"},
+			ReadLimit: 8 << 20, HeaderTimeout: 3 * time.Second, IdleTimeout: 2 * time.Minute,
+			RequestTimeout: 10 * time.Minute, DrainGrace: 25 * time.Second,
+			CORSOrigins: []string{"https://app.example.com", "http://localhost:3000"},
+		},
+		Log: Log{Level: "debug", Format: "json"},
+		Telemetry: Telemetry{
+			ServiceName: "fairlead", SampleRatio: 0.25,
+			OTLP: OTLP{Endpoint: "https://collector:4318", Headers: map[string]Secret{"Authorization": NewSecret("Bearer otlp-canary")}},
+		},
+		Database: Database{URL: "sqlite:/etc/fairlead/data/fairlead.db"},
+		Backends: map[string]Backend{
+			"workstation": workstation,
+			"second":      second,
+			"openai": {
+				Kind: KindOpenAI, URL: defaultOpenAIURL, APIKey: NewSecret("sk-canary"), Clearance: label.Internal,
+				Headers:  map[string]Secret{"X-Team": NewSecret("search")},
+				Timeouts: Timeouts{Connect: time.Second, Idle: 2 * time.Minute},
+			},
+			"quotes": {Kind: KindExtractive, Clearance: label.Restricted, Timeouts: workstation.Timeouts},
+		},
+		Targets: map[string]Target{
+			"llama3.1": {Backend: "workstation", Model: "llama3.1:8b", Does: []string{"chat", "tools"}, Context: 32768, Quality: quality(0)},
+			"frontier": {
+				Backend: "openai", Model: "gpt-5-mini", Does: []string{"chat", "tools", "json", "vision"}, Context: 400000,
+				Price: &Price{Input: 0.25, CachedInput: quality(0.025), Output: 2}, Quality: quality(0.86),
+				TTFT: 400 * time.Millisecond, PerToken: 12 * time.Millisecond,
+			},
+			"floor": {Backend: "quotes", Does: []string{"extract"}, Price: &Price{}},
+		},
+		Policies: map[string]Policy{
+			"default": {Prefer: routing.Best, Attempts: 3, Midstream: routing.MidstreamFail},
+			"careful": {
+				Prefer: routing.Best, Attempts: 2, Midstream: routing.MidstreamRestart,
+				Require: Require{
+					Quality: 0.6, CostUSD: 0.01, TTFT: 800 * time.Millisecond, Latency: 6 * time.Second,
+					When: "label <= internal", Targets: []string{"frontier", "llama3.1"},
+				},
+			},
+		},
+		Chains:    Chains{Dir: "/etc/fairlead/chains", Files: []string{"/etc/fairlead/more/*.yaml"}},
+		Prompts:   Prompts{Dir: "/etc/fairlead/prompts"},
+		Chat:      Chat{Auto: "policy/careful", DefaultPolicy: "careful", DefaultLabel: label.Confidential},
+		Retrieval: Retrieval{Embedder: "hashing", Split: Split{600, 1200}, LexicalWeight: 1},
+		Discover:  Discover{OpenAI: true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(report.Warnings) > 0 {
+		t.Errorf("warnings: %v", report.Warnings)
+	}
+
+	// What routing sees.
+	targets := got.RoutingTargets()
+	cached := 0.025
+	wantFrontier := routing.Target{
+		Name: "frontier", Backend: "openai", Kind: "openai", Model: "gpt-5-mini",
+		Does: providers.Chat | providers.Tools | providers.JSON | providers.Vision, Context: 400000, Clearance: label.Internal,
+		Price: &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2}, Quality: 0.86,
+		TTFT: 400 * time.Millisecond, PerToken: 12 * time.Millisecond, Origin: "config",
+	}
+	if diff := cmp.Diff(wantFrontier, targets[1]); diff != "" {
+		t.Errorf("frontier (-want +got):\n%s", diff)
+	}
+	if targets[0].Name != "floor" || targets[0].Quality >= 0 || targets[0].Price == nil || targets[2].Quality != 0 || targets[2].Price != nil {
+		t.Errorf("floor %+v, llama3.1 %+v", targets[0], targets[2])
+	}
+	wantCareful := routing.Policy{
+		Name: "careful", Prefer: routing.Best, MinQuality: 0.6, MaxCost: providers.USD(0.01), MaxTTFT: 800 * time.Millisecond,
+		MaxLatency: 6 * time.Second, Targets: []string{"frontier", "llama3.1"}, WhenText: "label <= internal",
+		Attempts: 2, Midstream: routing.MidstreamRestart,
+	}
+	if diff := cmp.Diff(wantCareful, got.RoutingPolicies()[0]); diff != "" {
+		t.Errorf("careful (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
+	tests := []struct {
+		name, text string
+		environ    []string
+		want       []string
+	}{
+		{
+			name: "unknown keys, all of them",
+			text: "server: { listn: x }\nlogg: {}\n",
+			want: []string{
+				"/etc/fairlead/f.yaml:1:11: server.listn: unknown key; did you mean listen? (allowed: listen, tls, read_limit, header_timeout, idle_timeout, request_timeout, drain_grace, cors_origins)",
+				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
+			},
+		},
+		{
+			name: "wrong types",
+			text: "server: [a]\nlog: { level: true }\ntelemetry: { metrics: \"yes\", sample_ratio: many }\nretrieval: { lexical_weight: null }\nchains: { files: x, dir: 5 }\nbackends: 7\n",
+			want: []string{
+				"f.yaml:1:9: server: want settings (listen,",
+				"f.yaml:2:15: log.level: want one of debug, info, warn, error, got a truth value",
+				"f.yaml:3:23: telemetry.metrics: want true or false, got text",
+				"f.yaml:3:44: telemetry.sample_ratio: want a number, got text",
+				"f.yaml:4:30: retrieval.lexical_weight: want a number, got nothing",
+				"f.yaml:5:18: chains.files: want a list, such as [a, b]",
+				"f.yaml:5:26: chains.dir: want text, got a number: put it in quotes",
+				"f.yaml:6:11: backends: want named entries",
+			},
+		},
+		{
+			name: "values out of range",
+			text: "server:\n  read_limit: 2GiB\n  idle_timeout: 0s\n  header_timeout: soon\nlog: { level: warning }\ntelemetry: { sample_ratio: 1.5 }\npolicies: { p: { attempts: 0, require: { quality: -1 } } }\nchat: { default_label: secret }\n",
+			want: []string{
+				`f.yaml:2:15: server.read_limit: want from 1KiB to 1GiB, got "2GiB"`,
+				`f.yaml:3:17: server.idle_timeout: want 1ms or more, got "0s"`,
+				`f.yaml:4:19: server.header_timeout: want a duration such as 800ms, 30s or 5m, got "soon"`,
+				`f.yaml:5:15: log.level: want one of debug, info, warn, error, got "warning"`,
+				`f.yaml:6:28: telemetry.sample_ratio: want from 0 to 1, got "1.5"`,
+				`f.yaml:7:28: policies.p.attempts: want from 1 to 20, got "0"`,
+				`f.yaml:7:51: policies.p.require.quality: want from 0 to 1, got "-1"`,
+				`f.yaml:8:24: chat.default_label: want one of public, internal, confidential, restricted, got "secret"`,
+			},
+		},
+		{
+			name: "written twice",
+			text: "log: { level: info, level: debug }\nlog: {}\n",
+			want: []string{
+				"f.yaml:1:21: log.level: written twice: leave one of them out",
+				"f.yaml:2:1: log: written twice: leave one of them out",
+			},
+		},
+		{
+			name:    "the environment",
+			text:    "backends:\n  a: { kind: openai, api_key: \"${NOPE}\", url: \"${BAD URL}\" }\n  b: { kind: openai, api_key: \"${OPEN\", limits: { concurrency: \"${N}\" } }\n",
+			environ: []string{"N=canary"},
+			want: []string{
+				"f.yaml:2:31: backends.a.api_key: the environment variable NOPE is not set: set it, or write ${NOPE:-text} to fall back to a text",
+				"f.yaml:2:47: backends.a.url: ${…} wants the name of an environment variable",
+				"f.yaml:3:31: backends.b.api_key: ${ without its }",
+				"f.yaml:3:64: backends.b.limits.concurrency: want a whole number",
+			},
+		},
+		{
+			name: "references",
+			text: "backends: { gpu: { kind: ollama } }\ntargets:\n  a: { backend: gpuu, model: m }\n  b: { backend: gpu }\n  policy/c: { backend: gpu, model: m }\npolicies: { p: { require: { targets: [a, bb, ollama/x] } } }\nchat: { default_policy: q, auto: chain/ }\nretrieval: { embedder: a }\n",
+			want: []string{
+				`f.yaml:3:17: targets.a.backend: no backend has the name "gpuu"; did you mean gpu? (there are: gpu)`,
+				`f.yaml:4:3: targets.b.model: must be set: want the model as backend gpu calls it`,
+				`f.yaml:5:3: targets.policy/c: the name means something else in a request`,
+				`f.yaml:6:38: policies.p.require.targets: no target has the name "bb"; did you mean b?`,
+				`f.yaml:7:25: chat.default_policy: no policy has the name "q"; did you mean p?`,
+				`f.yaml:7:34: chat.auto: want the name of a chain after chain/`,
+				`f.yaml:8:24: retrieval.embedder: target a does not embed: its does has no embed`,
+			},
+		},
+		{
+			name:    "what backends may hold",
+			text:    "backends:\n  a: { url: http://h }\n  b: { kind: openai }\n  c: { kind: openai, url: \"https://user:canary@h/v1\" }\n  d: { kind: ollama, url: \"h:11434\", headers: { \"b d\": \"${X}\" } }\n  e: { kind: hashing, url: http://h, api_key: \"${X}\", keep_alive: 5m }\n  \"f g\": { kind: hashing }\n",
+			environ: []string{"X=two\nlines"},
+			want: []string{
+				"f.yaml:2:3: backends.a.kind: must be set: want one of openai, ollama, scripted, extractive, hashing",
+				"f.yaml:3:3: backends.b.api_key: must be set for https://api.openai.com/v1",
+				"f.yaml:4:27: backends.c.url: must hold no user or password: use api_key or headers",
+				"f.yaml:5:27: backends.d.url: want an address such as http://127.0.0.1:11434",
+				"f.yaml:5:49: backends.d.headers.b d: is not the name of a header",
+				"f.yaml:5:49: backends.d.headers.b d: has characters that a header cannot carry",
+				"f.yaml:6:28: backends.e.url: kind hashing has no address: leave it out",
+				"f.yaml:6:47: backends.e.api_key: kind hashing wants no key: leave it out",
+				"f.yaml:6:47: backends.e.api_key: has characters that a header cannot carry",
+				"f.yaml:6:67: backends.e.keep_alive: is for kind ollama: leave it out",
+				"f.yaml:7:3: backends.f g: a name is made of letters",
+			},
+		},
+		{
+			name: "on the way",
+			text: "database: { url: \"postgres://u:canary@h/db\" }\nbackends: { a: { kind: tfserving, cost: { gpu_hour_usd: 1 } } }\npolicies: { p: { prefer: { cost: 1 }, hedge: {}, require: { at: p95 } } }\n",
+			want: []string{
+				"f.yaml:1:18: database.url: this build stores in SQLite only: write sqlite:FILE",
+				"f.yaml:2:24: backends.a.kind: kind tfserving is not supported yet: use one that the reference lists",
+				"f.yaml:2:35: backends.a.cost: prices by time are not supported yet",
+				"f.yaml:3:26: policies.p.prefer: preferring by weights is not supported yet: write cheapest, fastest or best",
+				"f.yaml:3:39: policies.p.hedge: hedging is not supported yet",
+				"f.yaml:3:61: policies.p.require.at: choosing the quantile is not supported yet",
+			},
+		},
+		{
+			name: "the rest of the server",
+			text: "server:\n  listen: 8080x\n  tls: { cert: a }\n  cors_origins: [app.example.com]\nretrieval: { split: { target_bytes: 4KiB } }\nchains: { files: [\"[\"] }\ntelemetry: { service_name: \"\", otlp: { endpoint: collector } }\n",
+			want: []string{
+				"f.yaml:2:11: server.listen: want HOST:PORT",
+				"f.yaml:3:8: server.tls: want both cert and key, or neither",
+				"f.yaml:4:17: server.cors_origins: want origins such as https://app.example.com",
+				"f.yaml:5:21: retrieval.split.max_bytes: want 4KiB or more, as target_bytes",
+				"f.yaml:6:18: chains.files: ",
+				"f.yaml:7:28: telemetry.service_name: must not be empty",
+				"f.yaml:7:50: telemetry.otlp.endpoint: want an address",
+			},
+		},
+		{name: "no mapping", text: "- a\n", want: []string{"f.yaml:1:1: want settings (server, log,"}},
+		{name: "no YAML", text: "server: {\nlog: [", want: []string{"f.yaml:2:6: reading YAML: "}},
+		{name: "two documents", text: "log: {}\n---\nlog: {}\n", want: []string{"f.yaml:3:1: a second document"}},
+		{name: "a tag", text: "log: !!map {}\n", want: []string{"f.yaml:1:6: log: tags such as"}},
+		{name: "an alias of nothing", text: "log: *base\n", want: []string{"f.yaml:1:6: log: "}},
+		{name: "an alias of itself", text: "log: &a { <<: *a }\n", want: []string{"f.yaml:1:15: log: too many merges in merges"}},
+		{name: "a key that is a number", text: "5: {}\n", want: []string{"f.yaml:1:1: a key must be text"}},
+		{name: "deep", text: "log: " + strings.Repeat("[", 100000), want: []string{"f.yaml:1:38: reading YAML: nested deeper than 32"}},
+		{name: "deep in one line", text: strings.Repeat("- ", 100000), want: []string{"f.yaml:1:65: reading YAML: nested deeper than 32"}},
+		{name: "too long", text: strings.Repeat("#", maxFileBytes+1), want: []string{"f.yaml: reading YAML: the file has 1048577 bytes"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, err := loadText(t, tt.text, tt.environ...)
+			var got *Error
+			if c != nil || !errors.As(err, &got) {
+				t.Fatalf("config %v, error %v", c, err)
+			}
+			lines := strings.Split(err.Error(), "\n")
+			for i := range max(len(lines), len(tt.want)) {
+				var line, want string
+				if i < len(lines) {
+					line = lines[i]
+				}
+				if i < len(tt.want) {
+					want = tt.want[i]
+				}
+				if want == "" || !strings.HasPrefix(strings.TrimPrefix(line, "/etc/fairlead/"), strings.TrimPrefix(want, "/etc/fairlead/")) {
+					t.Errorf("problem %d:\n got %s\nwant %s…", i, line, want)
+				}
+			}
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("a value that may be secret is repeated:\n%v", err)
+			}
+		})
+	}
+}
+
+func TestLayersWinInOrder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.yaml")
+	text := "server: { listen: 127.0.0.1:1, idle_timeout: 1s, header_timeout: 1s }\nbackends: { gpu: { kind: ollama } }\ntargets: { \"llama3.1\": { backend: gpu, model: m } }\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, r, err := Load(Options{
+		Path:    path,
+		Environ: []string{"FAIRLEAD_SERVER_LISTEN=127.0.0.1:2", "FAIRLEAD_SERVER_IDLE_TIMEOUT=2s", "FAIRLEAD_SERVER_CORS_ORIGINS=http://a, http://b", "FAIRLEAD_PORT=tcp://10.0.0.1:80"},
+		Set: map[string]string{
+			"server.listen":               "127.0.0.1:3",
+			"targets.llama3.1.quality":    "0.5",
+			`targets."qwen2.5".backend`:   "gpu",
+			`targets."qwen2.5".model`:     "q",
+			"backends.gpu.headers.X-Team": "canary",
+			"policies.default.attempts":   "5",
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Server.Listen != "127.0.0.1:3" || c.Server.IdleTimeout != 2*time.Second || c.Server.HeaderTimeout != time.Second || c.Server.DrainGrace != 25*time.Second {
+		t.Errorf("server %+v", c.Server)
+	}
+	if diff := cmp.Diff([]string{"http://a", "http://b"}, c.Server.CORSOrigins); diff != "" {
+		t.Error(diff)
+	}
+	if q := c.Targets["llama3.1"].Quality; q == nil || *q != 0.5 || c.Targets["llama3.1"].Model != "m" || c.Targets["qwen2.5"].Model != "q" {
+		t.Errorf("targets %+v", c.Targets)
+	}
+	if p := c.Policies["default"]; p.Attempts != 5 || p.Prefer != routing.Best {
+		t.Errorf("policy %+v", p)
+	}
+	if len(r.Warnings) > 0 {
+		t.Errorf("warnings %v", r.Warnings)
+	}
+	for path, want := range map[string]string{
+		"server.listen": "flag", "server.idle_timeout": "$FAIRLEAD_SERVER_IDLE_TIMEOUT", "server.header_timeout": path + ":1:66",
+		"server.drain_grace": "default", `targets."llama3.1".quality`: "flag", `targets."llama3.1".model`: path + ":3:47",
+	} {
+		if got := r.Origin(path).String(); got != want {
+			t.Errorf("origin of %s: got %s, want %s", path, got, want)
+		}
+	}
+	dump := c.Dump(r)
+	for _, want := range []string{"listen: \"127.0.0.1:3\"  # flag\n", "idle_timeout: 2s  # $FAIRLEAD_SERVER_IDLE_TIMEOUT\n", "X-Team: \"********\"  # flag\n"} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("the dump has no %q:\n%s", want, dump)
+		}
+	}
+}
+
+func TestMistakesInTheEnvironmentAndInFlags(t *testing.T) {
+	_, r, err := Load(Options{
+		Environ: []string{"FAIRLEAD_LOG_LEVEL=canary", "FAIRLEAD_SERVER_LISTN=:1", "FAIRLEAD_SERVER_SERVICE_HOST=10.0.0.1"},
+		Set:     map[string]string{"server.lisen": ":1", "server": "x", "log.format.x": "y", "backends.a.api_key.x": "canary", "server.tls.cert": "c", "targets.t": "x"},
+	})
+	want := []string{
+		"$FAIRLEAD_LOG_LEVEL: log.level: want one of debug, info, warn, error",
+		"flag: backends.a.api_key.x: is one value and has nothing below it",
+		"flag: log.format.x: is one value and has nothing below it",
+		"flag: server: is not one value: name one of its settings",
+		"flag: server.lisen: unknown key; did you mean listen? (allowed: listen, tls, read_limit, header_timeout, idle_timeout, request_timeout, drain_grace, cors_origins)",
+		"flag: targets.t: is not one value: name one of its settings",
+		"server.tls: want both cert and key, or neither",
+	}
+	got := strings.Split(err.Error(), "\n")
+	// The check as a whole has no origin for a setting whose part came from a flag.
+	if diff := cmp.Diff(want, append(got[1:], got[0])); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(r.Warnings) != 1 || r.Warnings[0].String() != "$FAIRLEAD_SERVER_LISTN: no setting has this name; did you mean FAIRLEAD_SERVER_LISTEN?" {
+		t.Errorf("warnings %v", r.Warnings)
+	}
+	if _, _, err := Load(Options{Path: filepath.Join(t.TempDir(), "none.yaml")}); err == nil || !strings.Contains(err.Error(), "none.yaml") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	_, r, err := loadText(t, "server: { listen: :8080, cors_origins: [\"*\"] }\nbackends: { gpu: { kind: openai, url: http://gpu-1:8000/v1, api_key: sk-canary } }\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range r.Warnings {
+		got = append(got, strings.TrimPrefix(w.String(), "/etc/fairlead/"))
+	}
+	want := []string{
+		"f.yaml:1:19: server.listen: everyone who reaches this address may use the server and read what it holds: let only trusted networks reach it",
+		"f.yaml:1:40: server.cors_origins: * lets every web page that a user opens call the API",
+		"f.yaml:2:39: backends.gpu.url: the api_key goes over the network in the clear: use https where you can",
+		"f.yaml:2:70: backends.gpu.api_key: a secret written out in the file: write ${NAME} and set NAME in the environment",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestChainFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"chains/b.yaml", "chains/a.yml", "chains/notes.md", "chains/.hidden.yaml", "more/c.yaml"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := Default()
+	c.Chains = Chains{Dir: filepath.Join(dir, "chains"), Files: []string{filepath.Join(dir, "*/*.yaml"), filepath.Join(dir, "none/*.yaml")}}
+	got, err := c.ChainFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"chains/.hidden.yaml", "chains/a.yml", "chains/b.yaml", "more/c.yaml"}
+	for i := range want {
+		want[i] = filepath.Join(dir, want[i])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	c.Chains = Chains{Dir: filepath.Join(dir, "none"), Files: []string{filepath.Join(dir, "gone.yaml")}}
+	if _, err := c.ChainFiles(); err == nil || !strings.Contains(err.Error(), "chains.dir") || !strings.Contains(err.Error(), "gone.yaml") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,266 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// Validate checks what types and ranges cannot say: addresses, what goes together, and that every name
+// that is used is there. The error is an *Error. Load calls it; conditions in CEL, chains and prompts are
+// checked where they are compiled.
+func (c *Config) Validate() error {
+	if problems := c.problems(); len(problems) > 0 {
+		return &Error{Problems: problems}
+	}
+	return nil
+}
+
+// checker collects problems.
+type checker struct {
+	c    *Config
+	list []Problem
+}
+
+func (k *checker) wrong(path, format string, args ...any) {
+	k.list = append(k.list, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *Config) problems() []Problem {
+	k := &checker{c: c}
+	k.server()
+	k.rest()
+	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
+		k.backend(under("backends", name), c.Backends[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
+		k.target(under("targets", name), name, c.Targets[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
+		k.policy(under("policies", name), c.Policies[name])
+	}
+	return k.list
+}
+
+func (k *checker) server() {
+	s := &k.c.Server
+	if _, port, err := net.SplitHostPort(s.Listen); err != nil {
+		k.wrong("server.listen", "want HOST:PORT, such as 127.0.0.1:8080 or :8080")
+	} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		k.wrong("server.listen", "want a port from 0 to 65535 after the last colon")
+	}
+	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
+		k.wrong("server.tls", "want both cert and key, or neither")
+	}
+	for _, origin := range s.CORSOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || origin != u.Scheme+"://"+u.Host) {
+			k.wrong("server.cors_origins", "want origins such as https://app.example.com, without a path, or *")
+		}
+	}
+}
+
+func (k *checker) rest() {
+	c := k.c
+	if c.Telemetry.ServiceName == "" {
+		k.wrong("telemetry.service_name", "must not be empty")
+	}
+	if c.Telemetry.OTLP.Endpoint != "" {
+		k.address("telemetry.otlp.endpoint", c.Telemetry.OTLP.Endpoint)
+	}
+	k.headers("telemetry.otlp.headers", c.Telemetry.OTLP.Headers)
+	k.database()
+	for _, pattern := range c.Chains.Files {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			k.wrong("chains.files", "%s is not a file or a pattern such as chains/*.yaml", quote(pattern))
+		}
+	}
+	if _, ok := c.Policies[c.Chat.DefaultPolicy]; !ok {
+		k.unknown("chat.default_policy", "policy", c.Chat.DefaultPolicy, slices.Sorted(maps.Keys(c.Policies)))
+	}
+	k.auto()
+	if r := c.Retrieval; r.Split.MaxBytes < r.Split.TargetBytes {
+		k.wrong("retrieval.split.max_bytes", "want %s or more, as target_bytes", r.Split.TargetBytes)
+	}
+	k.embedder()
+}
+
+func (k *checker) database() {
+	switch scheme, file, _ := strings.Cut(k.c.Database.URL, ":"); {
+	case scheme == "postgres" || scheme == "postgresql":
+		k.wrong("database.url", "this build stores in SQLite only: write sqlite:FILE")
+	case scheme != "sqlite" || file == "" || strings.HasPrefix(file, "//"):
+		k.wrong("database.url", "want sqlite:FILE, such as sqlite:fairlead.db")
+	}
+}
+
+func (k *checker) auto() {
+	auto := k.c.Chat.Auto
+	policy, isPolicy := strings.CutPrefix(auto, "policy/")
+	chain, isChain := strings.CutPrefix(auto, "chain/")
+	switch {
+	case auto == "":
+	case isPolicy:
+		if _, ok := k.c.Policies[policy]; !ok {
+			k.unknown("chat.auto", "policy", policy, slices.Sorted(maps.Keys(k.c.Policies)))
+		}
+	case isChain && chain == "":
+		k.wrong("chat.auto", "want the name of a chain after chain/")
+	case isChain: // chains are read later, and the engine checks the name
+	default:
+		k.knownTarget("chat.auto", auto)
+	}
+}
+
+func (k *checker) embedder() {
+	name := k.c.Retrieval.Embedder
+	k.knownTarget("retrieval.embedder", name)
+	if t, ok := k.c.Targets[name]; ok && !slices.Contains(t.Does, "embed") {
+		k.wrong("retrieval.embedder", "target %s does not embed: its does has no embed", name)
+	}
+}
+
+func (k *checker) backend(at string, b Backend) {
+	remote := b.Kind == KindOpenAI || b.Kind == KindOllama
+	switch {
+	case b.Kind == "":
+		k.wrong(at+".kind", "must be set: want one of %s", strings.Join(backendKinds(), ", "))
+		return
+	case b.URL != "" && remote:
+		k.address(at+".url", b.URL)
+	case b.URL != "":
+		k.wrong(at+".url", "kind %s has no address: leave it out", b.Kind)
+	}
+	if b.Kind == KindOpenAI && b.URL == defaultOpenAIURL && !b.APIKey.Set() {
+		k.wrong(at+".api_key", "must be set for %s: write ${OPENAI_API_KEY}, or set url for a server of your own", defaultOpenAIURL)
+	}
+	if b.APIKey.Set() && !remote {
+		k.wrong(at+".api_key", "kind %s wants no key: leave it out", b.Kind)
+	}
+	if !httpguts.ValidHeaderFieldValue(b.APIKey.Reveal()) {
+		k.wrong(at+".api_key", "has characters that a header cannot carry, such as an end of line")
+	}
+	if len(b.Headers) > 0 && !remote {
+		k.wrong(at+".headers", "kind %s sends no headers: leave them out", b.Kind)
+	}
+	k.headers(at+".headers", b.Headers)
+	if b.KeepAlive != nil && b.Kind != KindOllama {
+		k.wrong(at+".keep_alive", "is for kind ollama: leave it out")
+	}
+}
+
+func (k *checker) target(at, name string, t Target) {
+	if name == "auto" || strings.HasPrefix(name, "policy/") || strings.HasPrefix(name, "chain/") {
+		k.wrong(at, "the name means something else in a request: take one that is not auto and does not start with policy/ or chain/")
+	}
+	b, ok := k.c.Backends[t.Backend]
+	switch {
+	case t.Backend == "":
+		k.wrong(at+".backend", "must be set: want the name of a backend")
+	case !ok:
+		k.unknown(at+".backend", "backend", t.Backend, slices.Sorted(maps.Keys(k.c.Backends)))
+	case t.Model == "" && b.Kind != KindExtractive && b.Kind != KindHashing:
+		k.wrong(at+".model", "must be set: want the model as backend %s calls it", t.Backend)
+	case b.Kind == KindExtractive && !slices.Equal(t.Does, []string{"extract"}):
+		k.wrong(at+".does", "kind extractive does [extract] and nothing else")
+	case b.Kind == KindHashing && !slices.Equal(t.Does, []string{"embed"}):
+		k.wrong(at+".does", "kind hashing does [embed] and nothing else")
+	}
+}
+
+func (k *checker) policy(at string, p Policy) {
+	for _, name := range p.Require.Targets {
+		k.knownTarget(at+".require.targets", name)
+	}
+}
+
+// knownTarget checks the name of a target. What is discovered is named after its backend and is not
+// known yet, so with discovery such a name passes here and the engine decides.
+func (k *checker) knownTarget(at, name string) {
+	if _, ok := k.c.Targets[name]; ok || name == BuiltInExtractive || name == BuiltInHashing {
+		return
+	}
+	d := k.c.Discover
+	if (d.Ollama && strings.HasPrefix(name, "ollama/")) || (d.OpenAI && strings.HasPrefix(name, "openai/")) {
+		return
+	}
+	known := append(slices.Sorted(maps.Keys(k.c.Targets)), BuiltInExtractive, BuiltInHashing)
+	k.unknown(at, "target", name, known)
+}
+
+func (k *checker) unknown(at, what, name string, known []string) {
+	text := fmt.Sprintf("no %s has the name %s", what, quote(name))
+	if near, ok := suggest(name, known); ok {
+		text += fmt.Sprintf("; did you mean %s?", near)
+	}
+	switch {
+	case len(known) == 0:
+		text += fmt.Sprintf(" (there are no %ss)", what)
+	case len(known) <= 20:
+		text += " (there are: " + strings.Join(known, ", ") + ")"
+	}
+	k.wrong(at, "%s", text)
+}
+
+// address checks a URL. It is not repeated in the message, because it may hold credentials.
+func (k *checker) address(at, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
+		k.wrong(at, "want an address such as http://127.0.0.1:11434")
+	case u.User != nil:
+		k.wrong(at, "must hold no user or password: use api_key or headers")
+	case u.RawQuery != "" || u.Fragment != "":
+		k.wrong(at, "must end with the path: no ? and no #")
+	}
+}
+
+func (k *checker) headers(at string, headers map[string]Secret) {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !httpguts.ValidHeaderFieldName(name) {
+			k.wrong(under(at, name), "is not the name of a header")
+		}
+		if !httpguts.ValidHeaderFieldValue(headers[name].Reveal()) {
+			k.wrong(under(at, name), "has characters that a header cannot carry, such as an end of line")
+		}
+	}
+}
+
+func backendKinds() []string { return schema().field("backends").elem.field("kind").enum }
+
+// warnings gives what works but is unwise.
+func (c *Config) warnings() []Problem {
+	var list []Problem
+	warn := func(path, text string) { list = append(list, Problem{Path: path, Text: text}) }
+	if !isLoopback(c.Server.Listen) {
+		warn("server.listen", "everyone who reaches this address may use the server and read what it holds: let only trusted networks reach it")
+	}
+	if slices.Contains(c.Server.CORSOrigins, "*") {
+		warn("server.cors_origins", "* lets every web page that a user opens call the API")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
+		b := c.Backends[name]
+		u, err := url.Parse(b.URL)
+		if err == nil && u.Scheme == "http" && b.APIKey.Set() && !isLoopback(u.Host) {
+			warn(under("backends", name)+".url", "the api_key goes over the network in the clear: use https where you can")
+		}
+	}
+	return list
+}
+
+// isLoopback says whether a host, with or without a port, is this machine alone.
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
