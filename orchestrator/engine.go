@@ -2,7 +2,9 @@ package orchestrator
 
 import (
 	"context"
-	"iter"
+	"slices"
+	"sync/atomic"
+	"time"
 
 	"fairlead/internal/auth"
 	"fairlead/internal/label"
@@ -18,6 +20,8 @@ type Target struct {
 	routing.Target
 	Generator providers.Generator
 	Embedder  providers.Embedder
+	// Limiter bounds the calls in flight; the targets of one backend share it. Nil: no bound.
+	Limiter *Limiter
 }
 
 // Sessions remembers conversations. Errors are *fault.Error.
@@ -60,51 +64,106 @@ type Config struct {
 type Services struct {
 	Store    retrieval.Store
 	Sessions Sessions
+	// Retrieval is how documents are split and searched.
+	Retrieval retrieval.Config
 	// Observer may be nil.
 	Observer Observer
 }
 
-// Engine runs chats and chains. It is safe for concurrent use.
-type Engine struct{}
+// Engine runs chats and chains. It is safe for concurrent use. Make it with New.
+type Engine struct {
+	services  Services
+	retrieval *retrieval.Service
+	state     atomic.Pointer[state]
+}
 
 // New makes an engine. The error is a *fault.Error that lists all that is wrong with the Config.
-func New(s Services, c Config) (*Engine, error) { panic("being written") }
+func New(s Services, c Config) (*Engine, error) {
+	e := &Engine{services: s}
+	e.retrieval = retrieval.NewService(s.Store, embedders{e}, s.Retrieval)
+	if err := e.Configure(c); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 // Configure replaces the configuration at once and as a whole: runs in progress end under the one they
 // started with. When the new one is not valid, nothing changes.
-func (e *Engine) Configure(c Config) error { panic("being written") }
-
-// Chat answers a conversation. It is a run of one step, or of a chain where the model names one.
-func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) iter.Seq2[Event, error] {
-	panic("being written")
-}
-
-// Run runs a chain.
-func (e *Engine) Run(ctx context.Context, p auth.Principal, req RunRequest) iter.Seq2[Event, error] {
-	panic("being written")
-}
-
-// Explain decides about a chat as Chat would, and calls nothing. The plan may have no eligible target.
-func (e *Engine) Explain(ctx context.Context, p auth.Principal, req ChatRequest) (*routing.Plan, error) {
-	panic("being written")
-}
-
-// Embed makes vectors.
-func (e *Engine) Embed(ctx context.Context, p auth.Principal, req EmbedRequest) (*Embedded, error) {
-	panic("being written")
+func (e *Engine) Configure(c Config) error {
+	st, err := newState(c)
+	if err != nil {
+		return err
+	}
+	e.state.Store(st)
+	return nil
 }
 
 // Retrieval gives the service that holds documents, with this engine's embedders.
-func (e *Engine) Retrieval() *retrieval.Service { panic("being written") }
+func (e *Engine) Retrieval() *retrieval.Service { return e.retrieval }
 
 // Targets gives the targets by name, with their state.
-func (e *Engine) Targets() []routing.Candidate { panic("being written") }
+func (e *Engine) Targets() []routing.Candidate {
+	return e.state.Load().candidates()
+}
 
-// Policies gives the names of the policies.
-func (e *Engine) Policies() []string { panic("being written") }
+// Policies gives the names of the policies, in order.
+func (e *Engine) Policies() []string {
+	st := e.state.Load()
+	names := make([]string, 0, len(st.policies))
+	for name := range st.policies {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
 
 // Chains gives the chains by name.
-func (e *Engine) Chains() []*chain.Chain { panic("being written") }
+func (e *Engine) Chains() []*chain.Chain { return slices.Clone(e.state.Load().chainList) }
 
 // Auto gives what the model "auto" means.
-func (e *Engine) Auto() string { panic("being written") }
+func (e *Engine) Auto() string { return e.state.Load().auto }
+
+// Limiter bounds how many calls a backend has in flight.
+type Limiter struct{ slots chan struct{} }
+
+// NewLimiter makes a limiter of n calls; n must be above 0.
+func NewLimiter(n int) *Limiter { return &Limiter{slots: make(chan struct{}, n)} }
+
+// acquire waits for a place. The nil limiter has always one.
+func (l *Limiter) acquire(ctx context.Context) error {
+	if l == nil {
+		return nil
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Limiter) release() {
+	if l != nil {
+		<-l.slots
+	}
+}
+
+// target is a Target with what is known of it now.
+type target struct {
+	Target
+	// pausedUntil is in nanoseconds since 1970; 0 is not paused.
+	pausedUntil atomic.Int64
+}
+
+func (t *target) pause(d time.Duration) {
+	if d > 0 {
+		t.pausedUntil.Store(time.Now().Add(d).UnixNano())
+	}
+}
+
+func (t *target) live() routing.State {
+	if ns := t.pausedUntil.Load(); ns != 0 {
+		return routing.State{PausedUntil: time.Unix(0, ns)}
+	}
+	return routing.State{}
+}

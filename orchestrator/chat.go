@@ -1,0 +1,153 @@
+package orchestrator
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+
+	"fairlead/internal/auth"
+	"fairlead/internal/fault"
+	"fairlead/internal/label"
+	"fairlead/orchestrator/chain"
+	"fairlead/orchestrator/routing"
+	"fairlead/providers"
+)
+
+// chatStep is the path of a plain chat's only step.
+const chatStep = "chat"
+
+// Chat answers a conversation. It is a run of one step, or of a chain where the model names one.
+func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) iter.Seq2[Event, error] {
+	if len(req.Request.Messages) == 0 {
+		return failed(fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the conversation has no message: send one at least"))
+	}
+	what, err := e.state.Load().resolve(req.Model)
+	if err != nil {
+		return failed(err)
+	}
+	if what.chain != nil {
+		return e.chatChain(ctx, p, req, what.chain)
+	}
+	r, err := e.newRun(p, req.Limits, nil)
+	if err != nil {
+		return failed(err)
+	}
+	return r.stream(ctx, func(ctx context.Context, emit emitter) (*RunFinished, error) {
+		c := &call{path: chatStep, req: &req.Request, policy: what.policy, label: r.label, output: true}
+		if err := emit(chatStep, &StepStarted{Kind: string(chain.KindGenerate)}); err != nil {
+			return nil, err
+		}
+		a, err := r.converse(ctx, c, nil, emit)
+		if err != nil {
+			return nil, fault.At(chatStep, err)
+		}
+		if err := emit(chatStep, a.finished(r, c.label)); err != nil {
+			return nil, err
+		}
+		return &RunFinished{Output: a.Text, Finish: a.Finish, Label: c.label}, nil
+	})
+}
+
+// chatChain runs a chain for a chat: the last user message is the chain's question, the turns before it
+// are the history of steps that take part in a conversation.
+func (e *Engine) chatChain(ctx context.Context, p auth.Principal, req ChatRequest, ch *chain.Chain) iter.Seq2[Event, error] {
+	messages := req.Request.Messages
+	last := messages[len(messages)-1]
+	if last.Role != providers.User {
+		return failed(fault.New(fault.InvalidArgument, fault.ReasonBadRequest,
+			"chain %s answers a user's message, and the conversation's last message is the %s's", ch.Name, last.Role))
+	}
+	if last.HasImage() || len(req.Request.Tools) > 0 {
+		return failed(fault.New(fault.InvalidArgument, fault.ReasonUnsupported,
+			"chain %s takes text: send pictures and tools to a policy or a target", ch.Name))
+	}
+	name := questionInput(ch)
+	if name == "" {
+		return failed(fault.New(fault.InvalidArgument, fault.ReasonUnsupported,
+			"chain %s cannot be chatted with, because it has no input \"question\": run it by RunService.Run", ch.Name))
+	}
+	// A front end's own system prompt is not the chain's: the chain's prompts are reviewed and versioned.
+	history := slices.DeleteFunc(slices.Clone(messages[:len(messages)-1]), func(m providers.Message) bool { return m.Role == providers.System })
+	return e.runChain(ctx, p, ch, req.Limits, map[string]any{name: last.TextContent()}, history)
+}
+
+// questionInput gives the input that takes a chat's question: "question", or the only text that must be
+// given.
+func questionInput(ch *chain.Chain) string {
+	only := ""
+	for _, in := range ch.Inputs {
+		if in.Name == "question" && in.Type == chain.String {
+			return in.Name
+		}
+		if !in.Optional && in.Default == nil {
+			if only != "" || in.Type != chain.String {
+				return ""
+			}
+			only = in.Name
+		}
+	}
+	return only
+}
+
+// converse makes a call that may be part of a remembered conversation: the run's session, the earlier
+// turns of the chat, or neither.
+func (r *run) converse(ctx context.Context, c *call, history []providers.Message, emit emitter) (*answer, error) {
+	session := r.limits.Session
+	if session == "" && len(history) == 0 {
+		return r.generate(ctx, c, emit)
+	}
+	return r.generate(ctx, c, emit) // remembering is being wired
+}
+
+// finished is the end of a model step.
+func (a *answer) finished(r *run, l label.Label) *StepFinished {
+	return &StepFinished{Status: StepDone, Finish: a.Finish, Label: l, Result: a.result(false)}
+}
+
+// result is the step's result: with its text for the steps that follow, without it for the record.
+func (a *answer) result(whole bool) map[string]any {
+	m := map[string]any{
+		"target": a.target.Name, "model": a.Model, "finish": string(a.Finish), "citations": float64(len(a.citations)),
+	}
+	if whole {
+		m["text"] = a.Text
+	} else {
+		m["bytes"] = float64(len(a.Text))
+	}
+	if n := len(a.ToolCalls); n > 0 {
+		m["tool_calls"] = float64(n)
+	}
+	return m
+}
+
+// Explain decides about a chat as Chat would, and calls nothing. The plan may have no eligible target.
+func (e *Engine) Explain(ctx context.Context, p auth.Principal, req ChatRequest) (*routing.Plan, error) {
+	if len(req.Request.Messages) == 0 {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the conversation has no message: send one at least")
+	}
+	model := req.Model
+	if model == "" || model == "auto" {
+		model = e.Auto()
+	}
+	if strings.HasPrefix(model, "chain/") {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnsupported,
+			"a chain has no single decision: name a policy or a target; a run of %s tells each step's plan", model)
+	}
+	what, err := e.state.Load().resolve(model)
+	if err != nil {
+		return nil, err
+	}
+	r, err := e.newRun(p, req.Limits, nil)
+	if err != nil {
+		return nil, err
+	}
+	if req.Session != "" {
+		l, err := e.services.Sessions.SessionLabel(ctx, p.Tenant, req.Session)
+		if err != nil {
+			return nil, err
+		}
+		r.label = label.Join(r.label, l)
+	}
+	return r.plan(&call{path: chatStep, req: &req.Request, policy: what.policy, label: r.label}), nil
+}

@@ -1,0 +1,196 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"fairlead/internal/fault"
+	"fairlead/orchestrator/chain"
+)
+
+func timeUntil(t time.Time) time.Duration { return max(time.Until(t), 0) }
+
+// steps runs steps one after the other.
+func (b *branch) steps(ctx context.Context, steps []*chain.Step) error {
+	for _, s := range steps {
+		if err := b.step(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step runs one step: its condition, its time, its work, and what its failure means.
+func (b *branch) step(ctx context.Context, s *chain.Step) error {
+	path := b.pathOf(s.ID)
+	if err := b.emit(path, &StepStarted{Kind: string(s.Kind)}); err != nil {
+		return err
+	}
+	started := time.Now()
+	end := func(f *StepFinished) error {
+		f.Duration = time.Since(started)
+		return b.emit(path, f)
+	}
+	if s.When != nil {
+		holds, err := s.When.Holds(ctx, b.scope())
+		if err != nil {
+			return fault.At(s.ID, err)
+		}
+		if !holds {
+			return end(&StepFinished{Status: StepSkipped, Reason: "its condition does not hold: " + s.When.Source()})
+		}
+	}
+	inner, cancel := ctx, context.CancelFunc(func() {})
+	if s.Timeout > 0 {
+		inner, cancel = context.WithTimeout(ctx, s.Timeout)
+	}
+	defer cancel()
+	told := &teller{emit: b.emit}
+	res, finished, err := b.work(inner, s, path, told.tell)
+	if err == nil {
+		b.results[s.ID] = res
+		finished.Status, finished.Label, finished.Finish = StepDone, res.label, res.finish
+		return end(finished)
+	}
+	if errors.Is(err, errStopped) || ctx.Err() != nil {
+		return fault.At(s.ID, err)
+	}
+	if inner.Err() != nil {
+		err = fault.Wrap(err, fault.DeadlineExceeded, fault.ReasonDeadline, "the step's time of %s was up", s.Timeout)
+	}
+	if !s.Optional || len(told.steps) > 0 && b.limits.NoRetract {
+		return fault.At(s.ID, err)
+	}
+	for _, told := range told.steps {
+		if err := b.emit(told, &Retracted{Reason: string(fault.ReasonOf(err))}); err != nil {
+			return err
+		}
+	}
+	return end(&StepFinished{Status: StepFailed, Reason: fault.From(err).Error()})
+}
+
+// teller knows which steps have told output that would have to be withdrawn.
+type teller struct {
+	emit  emitter
+	steps []string
+}
+
+func (t *teller) tell(step string, body Body) error {
+	switch body := body.(type) {
+	case *TextDelta:
+		if body.Output && !slices.Contains(t.steps, step) {
+			t.steps = append(t.steps, step)
+		}
+	case *Retracted:
+		t.steps = slices.DeleteFunc(t.steps, func(s string) bool { return s == step })
+	}
+	return t.emit(step, body)
+}
+
+func (b *branch) work(ctx context.Context, s *chain.Step, path string, emit emitter) (result, *StepFinished, error) {
+	switch s.Kind {
+	case chain.KindGenerate:
+		return b.doGenerate(ctx, s, path, emit)
+	case chain.KindRetrieve:
+		return b.doRetrieve(ctx, s)
+	case chain.KindEmbed:
+		return b.doEmbed(ctx, s)
+	case chain.KindSummarize:
+		return result{}, nil, fault.New(fault.Unimplemented, fault.ReasonBadChain, "summarize is being wired")
+	case chain.KindChoose:
+		return b.doChoose(ctx, s, emit)
+	case chain.KindParallel:
+		return b.doParallel(ctx, s, emit)
+	default:
+		return result{}, nil, fault.New(fault.Unimplemented, fault.ReasonBadChain, "a step of kind %q is not known", s.Kind)
+	}
+}
+
+func (b *branch) doChoose(ctx context.Context, s *chain.Step, emit emitter) (result, *StepFinished, error) {
+	chosen, name, steps := false, "", s.Choose.Else
+	for i, c := range s.Choose.Cases {
+		holds, err := c.When.Holds(ctx, b.scope())
+		if err != nil {
+			return result{}, nil, err
+		}
+		if holds {
+			if chosen, name, steps = true, c.Name, c.Steps; name == "" {
+				name = strconv.Itoa(i + 1)
+			}
+			break
+		}
+	}
+	if !chosen && len(steps) > 0 {
+		name = "else"
+	}
+	inner := *b
+	inner.emit = emit // shares b's results
+	if err := inner.steps(ctx, steps); err != nil {
+		return result{}, nil, err
+	}
+	values := map[string]any{"case": name}
+	return result{label: b.label, values: values}, &StepFinished{Result: values}, nil
+}
+
+// doParallel runs steps side by side, each in a branch of its own. The first failure ends the others.
+func (b *branch) doParallel(ctx context.Context, s *chain.Step, emit emitter) (result, *StepFinished, error) {
+	branches := make([]*branch, len(s.Parallel))
+	err := apart(ctx, emit, func(ctx context.Context, emit emitter) error {
+		group, ctx := errgroup.WithContext(ctx)
+		for i, inner := range s.Parallel {
+			branches[i] = b.fork(emit)
+			group.Go(func() error { return branches[i].step(ctx, inner) })
+		}
+		return group.Wait()
+	})
+	if err != nil {
+		return result{}, nil, err
+	}
+	for _, done := range branches {
+		maps.Copy(b.results, done.results)
+	}
+	values := map[string]any{"count": float64(len(branches))}
+	return result{label: b.label, values: values}, &StepFinished{Result: values}, nil
+}
+
+// apart does work that tells events from several goroutines, and tells them on, one at a time, from the
+// goroutine that called it: a stream's reader must never be called from another.
+func apart(ctx context.Context, emit emitter, work func(context.Context, emitter) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type told struct {
+		step string
+		body Body
+	}
+	events := make(chan told)
+	var worked error
+	go func() {
+		defer close(events)
+		worked = work(ctx, func(step string, body Body) error {
+			select {
+			case events <- told{step, body}:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	var stopped error
+	for e := range events {
+		if stopped == nil {
+			if stopped = emit(e.step, e.body); stopped != nil {
+				cancel()
+			}
+		}
+	}
+	if stopped != nil {
+		return stopped
+	}
+	return worked
+}
