@@ -1,0 +1,173 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"fairlead/providers"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	// maxErrorBody is the most bytes that are read of a refusal.
+	maxErrorBody = 64 << 10
+	// errorBodyTimeout is the longest time for them.
+	errorBodyTimeout = 5 * time.Second
+	// drainTimeout is how long an answered call waits for the body's end, so that its connection can be
+	// used again. Servers send it with the mark of the end.
+	drainTimeout = 25 * time.Millisecond
+	// DefaultIdle is the idle timeout of a Client without one.
+	DefaultIdle = 60 * time.Second
+)
+
+// Client makes calls to one backend.
+type Client struct {
+	// Backend is its name in errors.
+	Backend string
+	// Base is the address that paths are joined to.
+	Base *url.URL
+	// HTTP makes the requests; see NewHTTP.
+	HTTP *http.Client
+	// Header is sent with each request.
+	Header http.Header
+	// Idle is the longest time between two pieces of an answer.
+	Idle time.Duration
+	// MaxAnswer is the most bytes in one answer.
+	MaxAnswer int
+}
+
+// ParseBase reads a backend's address: http or https, with a host, without credentials, query and
+// fragment.
+func ParseBase(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, errors.New("reading the base URL: it is not a URL") // the cause would repeat it, password and all
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("reading the base URL: it must begin with http:// or https://")
+	case u.Host == "":
+		return nil, errors.New("reading the base URL: it names no host")
+	case u.User != nil:
+		return nil, errors.New("reading the base URL: it holds credentials: set the key instead")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("reading the base URL: it must end with its path")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	return u, nil
+}
+
+// NewTransport makes a transport for many streams to few hosts. It uses no proxy unless one is given:
+// what the environment says about proxies must not decide where a company's data go.
+func NewTransport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = proxy
+	t.DialContext = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = connectTimeout
+	t.MaxIdleConns = 0
+	t.MaxIdleConnsPerHost = 256
+	t.MaxResponseHeaderBytes = 256 << 10
+	t.DisableCompression = true // a compressing proxy holds back the pieces of a stream
+	return t
+}
+
+// NewHTTP gives a client that follows no redirect, so that credentials and content reach no other host,
+// and that has no timeout of its own: contexts end calls. Of base, which may be nil, it takes the
+// transport.
+func NewHTTP(base *http.Client) *http.Client {
+	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if base != nil {
+		c.Transport, c.Jar = base.Transport, base.Jar
+	}
+	if c.Transport == nil {
+		c.Transport = NewTransport(nil)
+	}
+	return c
+}
+
+// Start sends one request and gives the call when the headers have come, whatever their status is. The
+// caller ends the call. A nil body makes a GET.
+func (c *Client) Start(ctx context.Context, path, model, accept string, body []byte) (*Call, *providers.Error) {
+	call := &Call{client: c, parent: ctx, model: model}
+	if err := ctx.Err(); err != nil {
+		return nil, call.Canceled()
+	}
+	call.ctx, call.cancel = context.WithCancelCause(ctx)
+	method := http.MethodGet
+	if body != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(call.ctx, method, c.Base.JoinPath(path).String(), bytes.NewReader(body))
+	if err != nil {
+		call.End()
+		return nil, call.Fail(providers.KindInvalid, "the request cannot be made")
+	}
+	for name, values := range c.Header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Accept-Encoding", "identity")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	call.Response, err = c.HTTP.Do(req)
+	if err != nil {
+		e := call.transportError(err)
+		call.End()
+		return nil, e
+	}
+	if e := call.open(); e != nil {
+		call.End()
+		return nil, e
+	}
+	return call, nil
+}
+
+// transportError is the translation of a failure before the headers.
+func (call *Call) transportError(err error) *providers.Error {
+	if call.parent.Err() != nil {
+		return call.Canceled()
+	}
+	e := call.Fail(providers.KindUnavailable, "")
+	e.Err = cause(err)
+	var op *net.OpError
+	var dns *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &dns):
+		e.Detail = "its host name was not found"
+	case errors.As(err, &untrusted):
+		e.Detail = "its TLS certificate is not trusted"
+	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
+		e.Detail = "no connection in time"
+	case errors.As(err, &op) && op.Op == "dial":
+		e.Detail = "no connection"
+	default:
+		e.Detail = "no answer: the connection failed or was closed"
+	}
+	return e
+}
+
+// cause keeps of an error what is ours or the system's: some of net/http's errors quote the server.
+func cause(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return dns
+	case errors.As(err, &op):
+		return op
+	default:
+		for u := errors.Unwrap(err); u != nil; u = errors.Unwrap(err) {
+			err = u
+		}
+		return fmt.Errorf("transport failed with a %T", err)
+	}
+}

@@ -1,0 +1,177 @@
+package openai
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"fairlead/providers"
+	"fairlead/providers/internal/wire"
+)
+
+// DefaultBaseURL is OpenAI's own address.
+const DefaultBaseURL = "https://api.openai.com/v1"
+
+// Config says which server to call and how.
+type Config struct {
+	// Name is the backend's name in errors. Empty: "openai".
+	Name string
+	// BaseURL is the address up to "/chat/completions". Empty: DefaultBaseURL.
+	BaseURL string
+	// APIKey is sent as a bearer token. Empty: none is sent.
+	APIKey string
+	// Organization and Project are OpenAI's headers of these names. Empty: not sent.
+	Organization string
+	Project      string
+	// Header is sent with each request, before the headers above.
+	Header http.Header
+	// HTTPClient gives its Transport and Jar. Its timeout and its way with redirects are not used. Nil:
+	// a transport of its own.
+	HTTPClient *http.Client
+	// Proxy picks a proxy where HTTPClient is nil, such as http.ProxyFromEnvironment. Nil: none.
+	Proxy func(*http.Request) (*url.URL, error)
+	// MaxTokensField is what the server calls Request.MaxTokens: "max_tokens" or
+	// "max_completion_tokens". Empty: the latter for OpenAI's own host, the former elsewhere.
+	MaxTokensField string
+	// MaxAnswer is the most bytes of text, reasoning and tool arguments in one answer. 0:
+	// providers.MaxAnswer.
+	MaxAnswer int
+	// IdleTimeout is the longest time between two pieces of an answer, once it has begun. 0: 60 s.
+	IdleTimeout time.Duration
+}
+
+// String leaves the key out.
+func (c Config) String() string { return fmt.Sprintf("openai backend %s at %s", c.Name, c.BaseURL) }
+
+// The names of the limit on tokens.
+const (
+	maxTokens           = "max_tokens"
+	maxCompletionTokens = "max_completion_tokens"
+)
+
+// Client talks to one server. It may be used by several goroutines at once.
+type Client struct {
+	wire      wire.Client
+	maxTokens string
+}
+
+var (
+	_ providers.Generator = (*Client)(nil)
+	_ providers.Embedder  = (*Client)(nil)
+	_ providers.Lister    = (*Client)(nil)
+)
+
+// New makes a client. It does not call the server.
+func New(cfg Config) (*Client, error) {
+	if cfg.Name == "" {
+		cfg.Name = "openai"
+	}
+	if cfg.BaseURL == "" {
+		cfg.BaseURL = DefaultBaseURL
+	}
+	base, err := wire.ParseBase(cfg.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("backend %s: %w", cfg.Name, err)
+	}
+	if cfg.MaxAnswer < 0 || cfg.IdleTimeout < 0 {
+		return nil, fmt.Errorf("backend %s: limits must not be negative", cfg.Name)
+	}
+	switch cfg.MaxTokensField {
+	case maxTokens, maxCompletionTokens:
+	case "":
+		cfg.MaxTokensField = maxTokens
+		if base.Hostname() == "api.openai.com" {
+			cfg.MaxTokensField = maxCompletionTokens
+		}
+	default:
+		return nil, fmt.Errorf("backend %s: the field for the limit on tokens must be %q or %q", cfg.Name, maxTokens, maxCompletionTokens)
+	}
+	header := cfg.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	for name, value := range map[string]string{
+		"Authorization": cfg.APIKey, "OpenAI-Organization": cfg.Organization, "OpenAI-Project": cfg.Project,
+	} {
+		if value == "" {
+			continue
+		}
+		if !printable(value) {
+			return nil, fmt.Errorf("backend %s: the value of %s holds a character that no header may, such as a line break", cfg.Name, name)
+		}
+		if name == "Authorization" {
+			value = "Bearer " + value
+		}
+		header.Set(name, value)
+	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = &http.Client{Transport: wire.NewTransport(cfg.Proxy)}
+	}
+	if cfg.MaxAnswer == 0 {
+		cfg.MaxAnswer = providers.MaxAnswer
+	}
+	if cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = wire.DefaultIdle
+	}
+	return &Client{
+		wire: wire.Client{
+			Backend: cfg.Name, Base: base, HTTP: wire.NewHTTP(cfg.HTTPClient), Header: header,
+			Idle: cfg.IdleTimeout, MaxAnswer: cfg.MaxAnswer,
+		},
+		maxTokens: cfg.MaxTokensField,
+	}, nil
+}
+
+// printable says whether s may stand in a header without a break of it.
+func printable(s string) bool {
+	for _, b := range []byte(s) {
+		if b <= ' ' || b > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// CloseIdle closes the connections that no call uses.
+func (c *Client) CloseIdle() { c.wire.HTTP.CloseIdleConnections() }
+
+// Models lists the server's models. Servers say little: Does is always 0, Context is what vLLM,
+// llama.cpp and some others tell beyond the dialect.
+func (c *Client) Models(ctx context.Context) ([]providers.Model, error) {
+	call, e := c.wire.Start(ctx, "models", "", "application/json", nil)
+	if e != nil {
+		return nil, e
+	}
+	defer call.End()
+	if call.Response.StatusCode != http.StatusOK {
+		return nil, refused(call)
+	}
+	var list struct {
+		Data []struct {
+			ID            string  `json:"id"`
+			MaxModelLen   float64 `json:"max_model_len"`
+			ContextLength float64 `json:"context_length"`
+			Meta          struct {
+				ContextTrained float64 `json:"n_ctx_train"`
+			} `json:"meta"`
+		} `json:"data"`
+	}
+	if e := call.JSON(&list); e != nil {
+		return nil, e
+	}
+	if list.Data == nil {
+		return nil, call.Fail(providers.KindProtocol, "its answer holds no list of models")
+	}
+	models := make([]providers.Model, len(list.Data))
+	for i, m := range list.Data {
+		models[i] = providers.Model{Name: m.ID, Context: int(max(m.MaxModelLen, m.ContextLength, m.Meta.ContextTrained))}
+	}
+	return models, nil
+}
+
+// fail makes an error about a request that was not sent.
+func (c *Client) fail(kind providers.Kind, model, format string, args ...any) *providers.Error {
+	return &providers.Error{Kind: kind, Backend: c.wire.Backend, Model: model, Detail: fmt.Sprintf(format, args...)}
+}

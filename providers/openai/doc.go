@@ -1,0 +1,13 @@
+// Package openai is the adapter for OpenAI and for every server that speaks its chat completions dialect:
+// vLLM, SGLang, TGI, llama.cpp, LM Studio and others. It owns the translation between the vocabulary of
+// package providers and that dialect, both ways. It refuses to retry, to route and to follow redirects.
+//
+// The shapes of the dialect are those of github.com/sashabaranov/go-openai where they can say what has to
+// be said. Its client is not used, for reasons that its tests here keep watch over: a stream that was
+// cut and one that ended both give io.EOF; its request type cannot say a temperature of 0, an empty tool
+// result or a field that it does not know; its answer types fail on fields that we do not need.
+//
+// What counts as the end of a stream is written in package providertest. A refusal of the model comes as
+// text with FinishContentFilter. A finish_reason that we do not know is an error: we could not tell
+// whether the answer is whole.
+package openai
