@@ -88,50 +88,19 @@ func New(cfg Config) (*Client, error) {
 	default:
 		return nil, fmt.Errorf("backend %s: the field for the limit on tokens must be %q or %q", cfg.Name, maxTokens, maxCompletionTokens)
 	}
-	header := cfg.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
-	for name, value := range map[string]string{
+	header, err := wire.Credentials(cfg.Header, map[string]string{
 		"Authorization": cfg.APIKey, "OpenAI-Organization": cfg.Organization, "OpenAI-Project": cfg.Project,
-	} {
-		if value == "" {
-			continue
-		}
-		if !printable(value) {
-			return nil, fmt.Errorf("backend %s: the value of %s holds a character that no header may, such as a line break", cfg.Name, name)
-		}
-		if name == "Authorization" {
-			value = "Bearer " + value
-		}
-		header.Set(name, value)
-	}
-	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = &http.Client{Transport: wire.NewTransport(cfg.Proxy)}
-	}
-	if cfg.MaxAnswer == 0 {
-		cfg.MaxAnswer = providers.MaxAnswer
-	}
-	if cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = wire.DefaultIdle
+	})
+	if err != nil {
+		return nil, fmt.Errorf("backend %s: %w", cfg.Name, err)
 	}
 	return &Client{
 		wire: wire.Client{
-			Backend: cfg.Name, Base: base, HTTP: wire.NewHTTP(cfg.HTTPClient), Header: header,
+			Backend: cfg.Name, Base: base, HTTP: wire.NewHTTP(cfg.HTTPClient, cfg.Proxy), Header: header,
 			Idle: cfg.IdleTimeout, MaxAnswer: cfg.MaxAnswer,
-		},
+		}.WithDefaults(),
 		maxTokens: cfg.MaxTokensField,
 	}, nil
-}
-
-// printable says whether s may stand in a header without a break of it.
-func printable(s string) bool {
-	for _, b := range []byte(s) {
-		if b <= ' ' || b > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // CloseIdle closes the connections that no call uses.

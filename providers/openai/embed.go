@@ -21,7 +21,7 @@ func (c *Client) Embed(ctx context.Context, req *providers.EmbedRequest) (*provi
 	if req.Model == "" || req.Dimensions < 0 {
 		return nil, c.fail(providers.KindInvalid, req.Model, "a request for vectors needs a model, and dimensions that are not negative")
 	}
-	body, err := marshal(dialect.EmbeddingRequest{
+	body, err := wire.Marshal(dialect.EmbeddingRequest{
 		Model: dialect.EmbeddingModel(req.Model), Input: req.Texts, Dimensions: req.Dimensions,
 		EncodingFormat: dialect.EmbeddingEncodingFormatFloat, // base64 is smaller, but not every server has it
 	})
@@ -36,19 +36,16 @@ func (c *Client) Embed(ctx context.Context, req *providers.EmbedRequest) (*provi
 	if call.Response.StatusCode != http.StatusOK {
 		return nil, refused(call)
 	}
-	out, e := vectors(call, len(req.Texts))
+	out, e := vectors(call, len(req.Texts), req.Dimensions)
 	if e != nil {
 		return nil, e
-	}
-	if n := len(out.Vectors[0]); req.Dimensions != 0 && n != req.Dimensions {
-		return nil, call.Fail(providers.KindProtocol, "its vectors are not as long as was asked for")
 	}
 	return out, nil
 }
 
-// vectors reads the answer to count texts. Its type is ours because that of the SDK takes a missing
+// vectors reads the answer to count texts; dimensions is what was asked for, or 0. Its type is ours because that of the SDK takes a missing
 // index for 0 and null for the number 0.
-func vectors(call *wire.Call, count int) (*providers.Embeddings, *providers.Error) {
+func vectors(call *wire.Call, count, dimensions int) (*providers.Embeddings, *providers.Error) {
 	var answer struct {
 		Data []struct {
 			Index     *int        `json:"index"`
@@ -74,7 +71,7 @@ func vectors(call *wire.Call, count int) (*providers.Embeddings, *providers.Erro
 		}
 		out.Vectors[at] = d.Embedding
 	}
-	if err := wire.CheckVectors(out.Vectors, count); err != nil {
+	if err := wire.CheckVectors(out.Vectors, count, dimensions); err != nil {
 		return nil, call.Fail(providers.KindProtocol, err.Error())
 	}
 	return out, nil

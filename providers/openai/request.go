@@ -10,6 +10,7 @@ import (
 	dialect "github.com/sashabaranov/go-openai"
 
 	"fairlead/providers"
+	"fairlead/providers/internal/wire"
 )
 
 // chatRequest is the body of a call. dialect.ChatCompletionRequest cannot tell 0 from unset.
@@ -127,7 +128,7 @@ func (c *Client) encode(req *providers.Request) ([]byte, *providers.Error) {
 			out.ResponseFormat.JSONSchema = &jsonSchema{Name: name, Description: f.Description, Schema: f.Schema, Strict: f.Strict}
 		}
 	}
-	body, err := marshal(out)
+	body, err := wire.Marshal(out)
 	if err != nil {
 		return nil, c.fail(providers.KindInvalid, req.Model, "a number of the request cannot be written as JSON")
 	}
@@ -211,21 +212,10 @@ func (c *Client) addExtra(body []byte, req *providers.Request) ([]byte, *provide
 			return nil, c.fail(providers.KindUnsupported, req.Model, "one call gives one answer: n must be 1")
 		}
 	}
-	extra, err := marshal(req.Extra)
+	extra, err := wire.Marshal(req.Extra)
 	if err != nil {
 		return nil, c.fail(providers.KindInvalid, req.Model, "the extra fields cannot be written as JSON")
 	}
 	body = append(body[:len(body)-1], ',')
 	return append(body, extra[1:]...), nil
-}
-
-// marshal writes JSON as it stands: encoding/json's default makes six bytes of each "<".
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -143,7 +143,7 @@ func dialectFailures(w *Wire, some string) []failure {
 			{name: "done without a reason", reply: send(some + strings.ReplaceAll(ollamaEnd("stop"), `"done_reason":"stop",`, "")), kind: providers.KindTruncated, text: "Do "},
 			{name: "done with an empty reason", reply: send(some + ollamaEnd("")), kind: providers.KindTruncated, text: "Do "},
 			{name: "only loaded", reply: send(ollamaEnd("load")), kind: providers.KindProtocol},
-			{name: "an unknown reason", reply: send(some + ollamaEnd("moonlight")), kind: providers.KindProtocol, text: "Do "},
+			{name: "an unknown reason", reply: send(some + ollamaEnd("moon light")), kind: providers.KindProtocol, text: "Do "},
 			{name: "an error of context", reply: send(some + `{"error":"the input length exceeds the context length"}` + "\n"), kind: providers.KindContextLength, text: "Do "},
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -24,8 +25,8 @@ const (
 	// drainTimeout is how long an answered call waits for the body's end, so that its connection can be
 	// used again. Servers send it with the mark of the end.
 	drainTimeout = 25 * time.Millisecond
-	// DefaultIdle is the idle timeout of a Client without one.
-	DefaultIdle = 60 * time.Second
+	// defaultIdle is the idle timeout of a Client without one.
+	defaultIdle = 60 * time.Second
 )
 
 // Client makes calls to one backend.
@@ -80,16 +81,62 @@ func NewTransport(proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 
 // NewHTTP gives a client that follows no redirect, so that credentials and content reach no other host,
 // and that has no timeout of its own: contexts end calls. Of base, which may be nil, it takes the
-// transport.
-func NewHTTP(base *http.Client) *http.Client {
+// transport; where there is none it makes one with this proxy.
+func NewHTTP(base *http.Client, proxy func(*http.Request) (*url.URL, error)) *http.Client {
 	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if base != nil {
 		c.Transport, c.Jar = base.Transport, base.Jar
 	}
 	if c.Transport == nil {
-		c.Transport = NewTransport(nil)
+		c.Transport = NewTransport(proxy)
 	}
 	return c
+}
+
+// WithDefaults gives the client with the limits that it leaves open.
+func (c Client) WithDefaults() Client {
+	if c.Idle == 0 {
+		c.Idle = defaultIdle
+	}
+	if c.MaxAnswer == 0 {
+		c.MaxAnswer = providers.MaxAnswer
+	}
+	return c
+}
+
+// Credentials gives the headers of each request: those of base, and the named ones that are not empty.
+// "Authorization" is sent as a bearer token. An error does not repeat the value.
+func Credentials(base http.Header, named map[string]string) (http.Header, error) {
+	header := base.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	for name, value := range named {
+		if value == "" {
+			continue
+		}
+		for _, b := range []byte(value) {
+			if b <= ' ' || b > '~' {
+				return nil, fmt.Errorf("the value of %s holds a character that no header may, such as a line break", name)
+			}
+		}
+		if name == "Authorization" {
+			value = "Bearer " + value
+		}
+		header.Set(name, value)
+	}
+	return header, nil
+}
+
+// Marshal writes JSON as it stands: encoding/json's default makes six bytes of each "<".
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // Start sends one request and gives the call when the headers have come, whatever their status is. The

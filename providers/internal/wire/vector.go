@@ -43,13 +43,16 @@ var comma = []byte(",")
 
 var _ json.Unmarshaler = (*Vector)(nil)
 
-// CheckVectors says what is wrong with the vectors of an answer to count texts.
-func CheckVectors(vectors [][]float32, count int) error {
+// CheckVectors says what is wrong with the vectors of an answer to count texts, of which dimensions were
+// asked for unless that is 0.
+func CheckVectors(vectors [][]float32, count, dimensions int) error {
 	if len(vectors) != count {
 		return fmt.Errorf("%d vectors for %d texts", len(vectors), count)
 	}
 	for i, v := range vectors {
 		switch {
+		case dimensions != 0 && len(v) != dimensions:
+			return fmt.Errorf("vector %d has %d numbers where %d were asked for", i, len(v), dimensions)
 		case len(v) == 0:
 			return fmt.Errorf("vector %d is missing or empty", i)
 		case len(v) != len(vectors[0]):
