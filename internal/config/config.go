@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"fairlead/internal/label"
-	"fairlead/orchestrator/routing"
+	"fairlead/providers"
 )
 
 // Config is the whole configuration. Its fields are described by their doc tags, which are also what
@@ -26,14 +26,20 @@ type Config struct {
 
 // Server is the listener.
 type Server struct {
-	Listen         string        `yaml:"listen" default:"127.0.0.1:8080" doc:"Host and port to listen on. Port 0 takes a free one; an empty host listens on every address."`
-	TLS            TLS           `yaml:"tls" doc:"With a certificate the server speaks TLS; without one, HTTP/1.1 and HTTP/2 in the clear."`
-	ReadLimit      Size          `yaml:"read_limit" default:"4MiB" min:"1KiB" max:"1GiB" doc:"The most bytes of one request, or of one message of a stream."`
-	HeaderTimeout  time.Duration `yaml:"header_timeout" default:"10s" min:"1ms" doc:"The most time to read a request's headers."`
-	IdleTimeout    time.Duration `yaml:"idle_timeout" default:"2m" min:"1ms" doc:"How long a connection without requests stays open."`
-	RequestTimeout time.Duration `yaml:"request_timeout" default:"10m" min:"0s" doc:"The most time that one request may take, streams included, whatever its caller and chain allow. 0s: no limit."`
-	DrainGrace     time.Duration `yaml:"drain_grace" default:"25s" min:"0s" doc:"How long requests in progress may go on after the program was told to stop."`
-	CORSOrigins    []string      `yaml:"cors_origins" doc:"Origins of web pages that may call the API, such as https://app.example.com. Empty: none but the server's own."`
+	Listen               string        `yaml:"listen" default:"127.0.0.1:8080" doc:"Host and port to listen on. Port 0 takes a free one; an empty host listens on every address."`
+	AllowUnauthenticated bool          `yaml:"allow_unauthenticated" default:"false" doc:"Listen beyond this machine although callers need not prove who they are: whoever reaches the port may then read and send everything."`
+	Hosts                []string      `yaml:"hosts" doc:"Names, without port, under which the server may be addressed. Empty: any; on loopback only loopback's own, so that no web page reaches it through a name of its own."`
+	TLS                  TLS           `yaml:"tls" doc:"With a certificate the server speaks TLS; without one, HTTP/1.1 and HTTP/2 in the clear. The files are read again when they change."`
+	CORSOrigins          []string      `yaml:"cors_origins" doc:"Origins of web pages that may call the API, such as https://app.example.com. Empty: none but the server's own."`
+	ReadLimit            Size          `yaml:"read_limit" default:"4MiB" min:"1KiB" max:"1GiB" doc:"The most bytes of a request's body."`
+	MaxInFlight          int           `yaml:"max_in_flight" default:"0" min:"0" doc:"The most calls at once; more are refused as resource_exhausted. 0: no limit."`
+	HeaderTimeout        time.Duration `yaml:"header_timeout" default:"5s" min:"1ms" doc:"The most time for a request's headers."`
+	ReadTimeout          time.Duration `yaml:"read_timeout" default:"15s" min:"1ms" doc:"The most time for each piece of a request's body."`
+	WriteTimeout         time.Duration `yaml:"write_timeout" default:"15s" min:"1ms" doc:"The most time to send each piece of a response: a caller that does not read is cut off after it."`
+	IdleTimeout          time.Duration `yaml:"idle_timeout" default:"2m" min:"1ms" doc:"How long a connection without requests stays open."`
+	RequestTimeout       time.Duration `yaml:"request_timeout" default:"10m" min:"0s" doc:"The most time that one request may take, streams included, whatever its caller and chain allow. 0s: no limit."`
+	DrainDelay           time.Duration `yaml:"drain_delay" default:"0s" min:"0s" doc:"How long calls are still accepted after readiness went off, for load balancers that notice late."`
+	DrainGrace           time.Duration `yaml:"drain_grace" default:"25s" min:"1ms" doc:"How long calls in progress may go on after the program was told to stop."`
 }
 
 // TLS is the server's certificate.
@@ -87,7 +93,7 @@ type Limits struct {
 // Timeouts is how long to wait for a backend.
 type Timeouts struct {
 	Connect time.Duration `yaml:"connect" default:"5s" min:"1ms" doc:"The most time to open a connection."`
-	Idle    time.Duration `yaml:"idle" default:"2m" min:"1ms" doc:"The most time without a byte from the server, the wait for the first one included."`
+	Idle    time.Duration `yaml:"idle" default:"1m" min:"1ms" doc:"The most time between two pieces of an answer, once it has begun."`
 }
 
 // Target is one model on one backend. A map of them is keyed by name.
@@ -113,10 +119,10 @@ type Price struct {
 
 // Policy is what a step demands of its target, and prefers. A map of them is keyed by name.
 type Policy struct {
-	Prefer    routing.Preference `yaml:"prefer" default:"cheapest" enum:"cheapest,fastest,best" doc:"What to prefer among the targets that qualify."`
-	Require   Require            `yaml:"require" doc:"What a target must satisfy. Its clearance and capabilities are always demanded and need not be written."`
-	Attempts  int                `yaml:"attempts" default:"3" min:"1" max:"20" doc:"The most calls for one step."`
-	Midstream routing.Midstream  `yaml:"midstream" default:"fail" enum:"fail,restart" doc:"When a call fails after its first text has gone out: fail the run, or withdraw the text and restart on the next target where the caller's protocol can withdraw."`
+	Prefer    string  `yaml:"prefer" default:"cheapest" enum:"cheapest,fastest,best" doc:"What to prefer among the targets that qualify."`
+	Require   Require `yaml:"require" doc:"What a target must satisfy. Its clearance and capabilities are always demanded and need not be written."`
+	Attempts  int     `yaml:"attempts" default:"3" min:"1" max:"20" doc:"The most calls for one step."`
+	Midstream string  `yaml:"midstream" default:"fail" enum:"fail,restart" doc:"When a call fails after its first text has gone out: fail the run, or withdraw the text and restart on the next target where the caller's protocol can withdraw."`
 }
 
 // Require is what a target must satisfy.
@@ -151,19 +157,38 @@ type Chat struct {
 type Retrieval struct {
 	Embedder      string  `yaml:"embedder" default:"hashing" doc:"The target that embeds new collections that name none."`
 	Split         Split   `yaml:"split" doc:"How long passages are."`
-	LexicalWeight float64 `yaml:"lexical_weight" default:"0.5" min:"0" max:"1" doc:"How much the words count against the vectors in new collections that do not say: 1 is words alone, 0 vectors alone."`
+	LexicalWeight float64 `yaml:"lexical_weight" default:"0.8" min:"0" max:"1" doc:"How much the words count against the vectors in new collections that do not say: 1 is words alone, 0 vectors alone."`
 }
 
 // Split is how long passages are.
 type Split struct {
-	TargetBytes Size `yaml:"target_bytes" default:"1KiB" min:"64B" max:"64KiB" doc:"The length that passages aim at."`
-	MaxBytes    Size `yaml:"max_bytes" default:"2KiB" min:"64B" max:"256KiB" doc:"The most that one passage may hold."`
+	TargetBytes Size `yaml:"target_bytes" default:"1000B" min:"64B" max:"64KiB" doc:"The length that passages aim at."`
+	MaxBytes    Size `yaml:"max_bytes" default:"2000B" min:"64B" max:"256KiB" doc:"The most that one passage may hold."`
 }
 
 // Discover is which model servers join by themselves.
 type Discover struct {
 	Ollama bool `yaml:"ollama" default:"true" doc:"An Ollama on 127.0.0.1:11434, with clearance restricted, when it answers at the start and no backend of that kind is configured."`
 	OpenAI bool `yaml:"openai" default:"true" doc:"OpenAI, with clearance internal, when OPENAI_API_KEY is set and no backend of that kind is configured."`
+}
+
+// Capabilities gives what the target does as a set.
+func (t *Target) Capabilities() providers.Capability {
+	var set providers.Capability
+	for _, name := range t.Does {
+		if c, err := providers.ParseCapability(name); err == nil { // Load has checked the names
+			set |= c
+		}
+	}
+	return set
+}
+
+// Providers gives the price as the vocabulary of model calls has it; nil is unknown.
+func (p *Price) Providers() *providers.Price {
+	if p == nil {
+		return nil
+	}
+	return &providers.Price{Input: p.Input, CachedInput: p.CachedInput, Output: p.Output, PerCall: p.PerCall}
 }
 
 // The kinds of backends.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"go.uber.org/goleak"
 
 	"fairlead/internal/label"
-	"fairlead/orchestrator/routing"
 	"fairlead/providers"
 )
 
@@ -100,14 +100,15 @@ discover: { ollama: false }
 	keep := 10 * time.Minute
 	workstation := Backend{
 		Kind: KindOllama, URL: "http://gpu.local:11434", Clearance: label.Restricted, Limits: Limits{4}, KeepAlive: &keep,
-		Timeouts: Timeouts{Connect: 5 * time.Second, Idle: 2 * time.Minute},
+		Timeouts: Timeouts{Connect: 5 * time.Second, Idle: time.Minute},
 	}
 	second := workstation
 	second.URL = "http://gpu2.local:11434"
 	want := &Config{
 		Server: Server{
 			Listen: "[::1]:9000", TLS: TLS{Cert: "/etc/fairlead/tls/server.crt", Key: "/abs/server.key"},
-			ReadLimit: 8 << 20, HeaderTimeout: 3 * time.Second, IdleTimeout: 2 * time.Minute,
+			ReadLimit: 8 << 20, HeaderTimeout: 3 * time.Second, ReadTimeout: 15 * time.Second,
+			WriteTimeout: 15 * time.Second, IdleTimeout: 2 * time.Minute,
 			RequestTimeout: 10 * time.Minute, DrainGrace: 25 * time.Second,
 			CORSOrigins: []string{"https://app.example.com", "http://localhost:3000"},
 		},
@@ -123,7 +124,7 @@ discover: { ollama: false }
 			"openai": {
 				Kind: KindOpenAI, URL: defaultOpenAIURL, APIKey: NewSecret("sk-canary"), Clearance: label.Internal,
 				Headers:  map[string]Secret{"X-Team": NewSecret("search")},
-				Timeouts: Timeouts{Connect: time.Second, Idle: 2 * time.Minute},
+				Timeouts: Timeouts{Connect: time.Second, Idle: time.Minute},
 			},
 			"quotes": {Kind: KindExtractive, Clearance: label.Restricted, Timeouts: workstation.Timeouts},
 		},
@@ -137,9 +138,9 @@ discover: { ollama: false }
 			"floor": {Backend: "quotes", Does: []string{"extract"}, Price: &Price{}},
 		},
 		Policies: map[string]Policy{
-			"default": {Prefer: routing.Best, Attempts: 3, Midstream: routing.MidstreamFail},
+			"default": {Prefer: "best", Attempts: 3, Midstream: "fail"},
 			"careful": {
-				Prefer: routing.Best, Attempts: 2, Midstream: routing.MidstreamRestart,
+				Prefer: "best", Attempts: 2, Midstream: "restart",
 				Require: Require{
 					Quality: 0.6, CostUSD: 0.01, TTFT: 800 * time.Millisecond, Latency: 6 * time.Second,
 					When: "label <= internal", Targets: []string{"frontier", "llama3.1"},
@@ -159,28 +160,14 @@ discover: { ollama: false }
 		t.Errorf("warnings: %v", report.Warnings)
 	}
 
-	// What routing sees.
-	targets := got.RoutingTargets()
+	frontier := got.Targets["frontier"]
 	cached := 0.025
-	wantFrontier := routing.Target{
-		Name: "frontier", Backend: "openai", Kind: "openai", Model: "gpt-5-mini",
-		Does: providers.Chat | providers.Tools | providers.JSON | providers.Vision, Context: 400000, Clearance: label.Internal,
-		Price: &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2}, Quality: 0.86,
-		TTFT: 400 * time.Millisecond, PerToken: 12 * time.Millisecond, Origin: "config",
+	wantPrice := &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2}
+	if diff := cmp.Diff(wantPrice, frontier.Price.Providers()); diff != "" || (*Price)(nil).Providers() != nil {
+		t.Errorf("price (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(wantFrontier, targets[1]); diff != "" {
-		t.Errorf("frontier (-want +got):\n%s", diff)
-	}
-	if targets[0].Name != "floor" || targets[0].Quality >= 0 || targets[0].Price == nil || targets[2].Quality != 0 || targets[2].Price != nil {
-		t.Errorf("floor %+v, llama3.1 %+v", targets[0], targets[2])
-	}
-	wantCareful := routing.Policy{
-		Name: "careful", Prefer: routing.Best, MinQuality: 0.6, MaxCost: providers.USD(0.01), MaxTTFT: 800 * time.Millisecond,
-		MaxLatency: 6 * time.Second, Targets: []string{"frontier", "llama3.1"}, WhenText: "label <= internal",
-		Attempts: 2, Midstream: routing.MidstreamRestart,
-	}
-	if diff := cmp.Diff(wantCareful, got.RoutingPolicies()[0]); diff != "" {
-		t.Errorf("careful (-want +got):\n%s", diff)
+	if does := frontier.Capabilities(); does != providers.Chat|providers.Tools|providers.JSON|providers.Vision {
+		t.Errorf("frontier does %s", does)
 	}
 }
 
@@ -194,7 +181,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			name: "unknown keys, all of them",
 			text: "server: { listn: x }\nlogg: {}\n",
 			want: []string{
-				"/etc/fairlead/f.yaml:1:11: server.listn: unknown key; did you mean listen? (allowed: listen, tls, read_limit, header_timeout, idle_timeout, request_timeout, drain_grace, cors_origins)",
+				"/etc/fairlead/f.yaml:1:11: server.listn: unknown key; did you mean listen? (allowed: listen, allow_unauthenticated, hosts, tls, cors_origins, read_limit, max_in_flight, header_timeout, read_timeout, write_timeout, idle_timeout, request_timeout, drain_delay, drain_grace)",
 				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
 			},
 		},
@@ -301,16 +288,21 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 				"f.yaml:7:50: telemetry.otlp.endpoint: want an address",
 			},
 		},
+		{
+			name: "beyond loopback", text: "server: { listen: 0.0.0.0:8080 }\n",
+			want: []string{"f.yaml:1:19: server.listen: callers need not prove who they are, so only loopback"},
+		},
 		{name: "no mapping", text: "- a\n", want: []string{"f.yaml:1:1: want settings (server, log,"}},
 		{name: "no YAML", text: "server: {\nlog: [", want: []string{"f.yaml:2:6: reading YAML: "}},
 		{name: "two documents", text: "log: {}\n---\nlog: {}\n", want: []string{"f.yaml:3:1: a second document"}},
 		{name: "a tag", text: "log: !!map {}\n", want: []string{"f.yaml:1:6: log: tags such as"}},
 		{name: "an alias of nothing", text: "log: *base\n", want: []string{"f.yaml:1:6: log: "}},
-		{name: "an alias of itself", text: "log: &a { <<: *a }\n", want: []string{"f.yaml:1:15: log: too many merges in merges"}},
+		{name: "an alias of itself", text: "log: &a { <<: *a }\n", want: []string{"f.yaml:1:15: log: too many merges"}},
+		{name: "too many words", text: strings.Repeat("a: b\n", 20000), want: []string{"f.yaml:16667:4: reading YAML: more than 50000"}},
 		{name: "a key that is a number", text: "5: {}\n", want: []string{"f.yaml:1:1: a key must be text"}},
 		{name: "deep", text: "log: " + strings.Repeat("[", 100000), want: []string{"f.yaml:1:38: reading YAML: nested deeper than 32"}},
 		{name: "deep in one line", text: strings.Repeat("- ", 100000), want: []string{"f.yaml:1:65: reading YAML: nested deeper than 32"}},
-		{name: "too long", text: strings.Repeat("#", maxFileBytes+1), want: []string{"f.yaml: reading YAML: the file has 1048577 bytes"}},
+		{name: "too long", text: strings.Repeat("#", maxFileBytes+1), want: []string{"f.yaml: reading YAML: the file has 262145 bytes"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -336,6 +328,19 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 				t.Errorf("a value that may be secret is repeated:\n%v", err)
 			}
 		})
+	}
+}
+
+// TestMergesDoNotMultiply merges ten of ten of ten … mappings: ten million merges in ten lines.
+func TestMergesDoNotMultiply(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("backends:\n  a0: &a0 { kind: hashing }\n")
+	for i := 1; i <= 7; i++ {
+		alias := fmt.Sprintf("*a%d", i-1)
+		fmt.Fprintf(&b, "  a%d: &a%d { <<: [%s] }\n", i, i, strings.Repeat(alias+", ", 9)+alias)
+	}
+	if _, _, err := loadText(t, b.String()); err == nil || !strings.Contains(err.Error(), "too many merges") {
+		t.Errorf("error %v", err)
 	}
 }
 
@@ -369,7 +374,7 @@ func TestLayersWinInOrder(t *testing.T) {
 	if q := c.Targets["llama3.1"].Quality; q == nil || *q != 0.5 || c.Targets["llama3.1"].Model != "m" || c.Targets["qwen2.5"].Model != "q" {
 		t.Errorf("targets %+v", c.Targets)
 	}
-	if p := c.Policies["default"]; p.Attempts != 5 || p.Prefer != routing.Best {
+	if p := c.Policies["default"]; p.Attempts != 5 || p.Prefer != "best" {
 		t.Errorf("policy %+v", p)
 	}
 	if len(r.Warnings) > 0 {
@@ -401,7 +406,7 @@ func TestMistakesInTheEnvironmentAndInFlags(t *testing.T) {
 		"flag: backends.a.api_key.x: is one value and has nothing below it",
 		"flag: log.format.x: is one value and has nothing below it",
 		"flag: server: is not one value: name one of its settings",
-		"flag: server.lisen: unknown key; did you mean listen? (allowed: listen, tls, read_limit, header_timeout, idle_timeout, request_timeout, drain_grace, cors_origins)",
+		"flag: server.lisen: unknown key; did you mean listen? (allowed: listen, allow_unauthenticated, hosts, tls, cors_origins, read_limit, max_in_flight, header_timeout, read_timeout, write_timeout, idle_timeout, request_timeout, drain_delay, drain_grace)",
 		"flag: targets.t: is not one value: name one of its settings",
 		"server.tls: want both cert and key, or neither",
 	}
@@ -419,7 +424,7 @@ func TestMistakesInTheEnvironmentAndInFlags(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	_, r, err := loadText(t, "server: { listen: :8080, cors_origins: [\"*\"] }\nbackends: { gpu: { kind: openai, url: http://gpu-1:8000/v1, api_key: sk-canary } }\n")
+	_, r, err := loadText(t, "server: { listen: :8080, allow_unauthenticated: true, cors_origins: [\"*\"] }\nbackends: { gpu: { kind: openai, url: http://gpu-1:8000/v1, api_key: sk-canary } }\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -428,8 +433,8 @@ func TestWarnings(t *testing.T) {
 		got = append(got, strings.TrimPrefix(w.String(), "/etc/fairlead/"))
 	}
 	want := []string{
-		"f.yaml:1:19: server.listen: everyone who reaches this address may use the server and read what it holds: let only trusted networks reach it",
-		"f.yaml:1:40: server.cors_origins: * lets every web page that a user opens call the API",
+		"f.yaml:1:49: server.allow_unauthenticated: everyone who reaches the port may use the server and read what it holds: let only trusted networks reach it",
+		"f.yaml:1:69: server.cors_origins: * lets every web page that a user opens call the API",
 		"f.yaml:2:39: backends.gpu.url: the api_key goes over the network in the clear: use https where you can",
 		"f.yaml:2:70: backends.gpu.api_key: a secret written out in the file: write ${NAME} and set NAME in the environment",
 	}

@@ -16,9 +16,11 @@ import (
 type decoder struct {
 	file string
 	// dir is what paths in the file are relative to.
-	dir      string
-	lookup   func(string) (string, bool)
-	anchors  map[string]ast.Node
+	dir     string
+	lookup  func(string) (string, bool)
+	anchors map[string]ast.Node
+	// merged counts merges: merges of merges could otherwise be made to multiply without end.
+	merged   int
 	problems []Problem
 	report   *Report
 }
@@ -124,11 +126,11 @@ func (d *decoder) entries(node ast.Node, path string, depth int) (list []entry, 
 		list = append(list, entry{key: key.Value, node: v.Key, value: v.Value})
 	}
 	for _, m := range merges {
-		if depth >= maxAliases {
-			d.wrong(m, path, "too many merges in merges")
-			break
-		}
 		for _, source := range d.mergeSources(m, path) {
+			if d.merged++; depth >= maxAliases || d.merged > maxMerges {
+				d.wrong(m, path, "too many merges")
+				return list, true
+			}
 			merged, isMap := d.entries(source, path, depth+1)
 			if !isMap {
 				d.wrong(m, path, "<<: wants an alias of a mapping, such as *base")

@@ -13,9 +13,11 @@ import (
 
 // Limits on a file, so that a hostile or broken one is refused in little time and stack.
 const (
-	maxFileBytes = 1 << 20
+	maxFileBytes = 256 << 10
+	maxTokens    = 50000 // the parser's time grows with the square of a mapping's keys
 	maxNesting   = 32
 	maxAliases   = 16
+	maxMerges    = 10000
 )
 
 // parseSource reads the file's bytes into a tree. body is nil for a file without a value. The problems
@@ -36,6 +38,9 @@ func parseSource(name string, data []byte) (body ast.Node, problem *Problem) {
 	tokens := lexer.Tokenize(string(data))
 	if tk := tooDeep(tokens); tk != nil {
 		return nil, at(tk, "reading YAML: nested deeper than %d", maxNesting)
+	}
+	if len(tokens) > maxTokens {
+		return nil, at(tokens[maxTokens], "reading YAML: more than %d words and marks", maxTokens)
 	}
 	// Duplicate keys are left to the decoder, which reports all of them and not the first alone.
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())

@@ -55,6 +55,8 @@ func (k *checker) server() {
 		k.wrong("server.listen", "want HOST:PORT, such as 127.0.0.1:8080 or :8080")
 	} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		k.wrong("server.listen", "want a port from 0 to 65535 after the last colon")
+	} else if !isLoopback(s.Listen) && !s.AllowUnauthenticated {
+		k.wrong("server.listen", "callers need not prove who they are, so only loopback may be listened on: set server.allow_unauthenticated where none but trusted callers reach the port")
 	}
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		k.wrong("server.tls", "want both cert and key, or neither")
@@ -239,8 +241,8 @@ func backendKinds() []string { return schema().field("backends").elem.field("kin
 func (c *Config) warnings() []Problem {
 	var list []Problem
 	warn := func(path, text string) { list = append(list, Problem{Path: path, Text: text}) }
-	if !isLoopback(c.Server.Listen) {
-		warn("server.listen", "everyone who reaches this address may use the server and read what it holds: let only trusted networks reach it")
+	if c.Server.AllowUnauthenticated && !isLoopback(c.Server.Listen) {
+		warn("server.allow_unauthenticated", "everyone who reaches the port may use the server and read what it holds: let only trusted networks reach it")
 	}
 	if slices.Contains(c.Server.CORSOrigins, "*") {
 		warn("server.cors_origins", "* lets every web page that a user opens call the API")
