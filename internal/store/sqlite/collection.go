@@ -1,0 +1,198 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+
+	"fairlead/internal/fault"
+	"fairlead/internal/label"
+	"fairlead/retrieval"
+)
+
+// collection is the row that all else hangs on.
+type collection struct {
+	id         int64
+	dimensions int
+	passages   int64
+}
+
+// lexicon is the name of the collection's full-text index. Names of tables cannot be bound, so they are
+// made of the row's number alone.
+func (c collection) lexicon() string { return fmt.Sprintf("lexicon_%d", c.id) }
+
+// codes is the name of the table of vector codes that the collection shares with others of its length.
+func (c collection) codes() string { return fmt.Sprintf("codes_%d", codeBits(c.dimensions)) }
+
+// find gives a tenant's collection.
+func find(ctx context.Context, tx *sql.Tx, tenant, name, doing string) (collection, error) {
+	var c collection
+	err := tx.QueryRowContext(ctx, "SELECT id, dimensions, passages FROM collections WHERE tenant = ? AND name = ?", tenant, name).
+		Scan(&c.id, &c.dimensions, &c.passages)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, unknownCollection(doing)
+	}
+	return c, err
+}
+
+func unknownCollection(doing string) error {
+	return fault.New(fault.NotFound, fault.ReasonUnknownColl, "%s: there is no such collection: list collections to see those there are", doing)
+}
+
+func unknownDocument(doing string) error {
+	return fault.New(fault.NotFound, fault.ReasonUnknownDocument, "%s: there is no such document in the collection", doing)
+}
+
+func badRequest(doing, format string, args ...any) error {
+	return fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "%s: %s", doing, fmt.Sprintf(format, args...))
+}
+
+// checkTenant refuses the empty tenant: it is what a caller has that forgot to ask who is calling.
+func checkTenant(tenant, doing string) error {
+	if tenant == "" {
+		return badRequest(doing, "the tenant is empty")
+	}
+	return nil
+}
+
+// CollectionInsert makes a collection with its full-text index. InvalidArgument when its name is empty, its
+// dimensions are not from 0 (words only) to 8192, or its label or weight is none.
+func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval.Collection) error {
+	const doing = "making the collection"
+	if err := checkTenant(tenant, doing); err != nil {
+		return err
+	}
+	switch {
+	case c.Name == "":
+		return badRequest(doing, "its name is empty")
+	case c.Dimensions < 0 || c.Dimensions > maxDimensions:
+		return badRequest(doing, "its vectors have %d dimensions: use from 0 to %d", c.Dimensions, maxDimensions)
+	case c.Label > label.Restricted:
+		return badRequest(doing, "its label is none of the labels")
+	case math.IsNaN(c.LexicalWeight) || c.LexicalWeight < 0 || c.LexicalWeight > 1:
+		return badRequest(doing, "its lexical weight is not in [0,1]")
+	}
+	created := s.now()
+	if !c.CreatedAt.IsZero() {
+		created = c.CreatedAt.UnixMicro()
+	}
+	return s.write(ctx, doing, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `INSERT INTO collections (tenant, name, description, label, embedder, dimensions, lexical_weight, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, tenant, c.Name, c.Description, int(c.Label), c.Embedder, c.Dimensions, c.LexicalWeight, created)
+		if err != nil {
+			return err
+		}
+		id, err := r.LastInsertId()
+		if err != nil {
+			return err
+		}
+		return makeTables(ctx, tx, collection{id: id, dimensions: c.Dimensions})
+	})
+}
+
+// makeTables makes what a collection has for itself, and what it shares with those of its dimensions.
+func makeTables(ctx context.Context, tx *sql.Tx, c collection) error {
+	statements := []string{
+		// Marks (Mn, Mc) are part of words: without them, words of the Indic scripts fall apart at vowels.
+		`CREATE VIRTUAL TABLE ` + c.lexicon() + ` USING fts5(title, heading, text, content='',
+			tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'")`,
+	}
+	if c.dimensions > 0 {
+		statements = append(statements, fmt.Sprintf(
+			`CREATE VIRTUAL TABLE IF NOT EXISTS %s USING vec0(collection INTEGER PARTITION KEY, code BIT[%d], label INTEGER)`,
+			c.codes(), codeBits(c.dimensions)))
+	}
+	for _, q := range statements {
+		if _, err := tx.ExecContext(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const collectionColumns = `name, description, label, embedder, dimensions, lexical_weight, created_at, documents, passages`
+
+func scanCollection(scan func(...any) error) (retrieval.Collection, error) {
+	var c retrieval.Collection
+	var created int64
+	err := scan(&c.Name, &c.Description, &c.Label, &c.Embedder, &c.Dimensions, &c.LexicalWeight, &created, &c.Documents, &c.Passages)
+	c.CreatedAt = fromMicro(created)
+	return c, err
+}
+
+// CollectionGet gives a collection with its counts.
+func (s *Store) CollectionGet(ctx context.Context, tenant, name string) (*retrieval.Collection, error) {
+	const doing = "reading the collection"
+	var c retrieval.Collection
+	err := s.read(ctx, doing, func(tx *sql.Tx) (err error) {
+		c, err = scanCollection(tx.QueryRowContext(ctx, "SELECT "+collectionColumns+" FROM collections WHERE tenant = ? AND name = ?", tenant, name).Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			return unknownCollection(doing)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// CollectionList gives all collections by name, with their counts.
+func (s *Store) CollectionList(ctx context.Context, tenant string) ([]retrieval.Collection, error) {
+	var list []retrieval.Collection
+	err := s.read(ctx, "listing collections", func(tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, "SELECT "+collectionColumns+" FROM collections WHERE tenant = ? ORDER BY name", tenant)
+		if err != nil {
+			return err
+		}
+		return each(rows, func() error {
+			c, err := scanCollection(rows.Scan)
+			list = append(list, c)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// CollectionDelete deletes a collection and all it holds, and says how many documents went.
+func (s *Store) CollectionDelete(ctx context.Context, tenant, name string) (int64, error) {
+	const doing = "deleting the collection"
+	var documents int64
+	err := s.write(ctx, doing, func(tx *sql.Tx) error {
+		c, err := find(ctx, tx, tenant, name, doing)
+		if err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, "SELECT documents FROM collections WHERE id = ?", c.id).Scan(&documents); err != nil {
+			return err
+		}
+		statements := []string{
+			"DELETE FROM vectors WHERE passage IN (SELECT id FROM passages WHERE collection = ?)",
+			"DELETE FROM passages WHERE collection = ?",
+			"DELETE FROM document_fields WHERE document IN (SELECT id FROM documents WHERE collection = ?)",
+			"DELETE FROM document_texts WHERE document IN (SELECT id FROM documents WHERE collection = ?)",
+			"DELETE FROM documents WHERE collection = ?",
+			"DELETE FROM collections WHERE id = ?",
+		}
+		if c.dimensions > 0 {
+			statements = append([]string{"DELETE FROM " + c.codes() + " WHERE rowid IN (SELECT id FROM passages WHERE collection = ?)"}, statements...)
+		}
+		for _, q := range statements {
+			if _, err := tx.ExecContext(ctx, q, c.id); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, "DROP TABLE "+c.lexicon())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.sweepSoon()
+	return documents, nil
+}

@@ -1,0 +1,319 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+
+	"fairlead/internal/fault"
+	"fairlead/retrieval"
+)
+
+// DocumentPut stores a document with its passages and one vector for each passage, in place of what was
+// there under its ID: all of it or nothing. CreatedAt of what was there is kept; where nothing was, a zero
+// CreatedAt, and always a zero UpdatedAt, is now. InvalidArgument when ids or the URI are empty, the label is
+// none, the vectors do not fit the passages and the collection, or a value cannot be stored. AlreadyExists
+// when its URI or a passage's id belongs to another document.
+func (s *Store) DocumentPut(ctx context.Context, tenant string, d retrieval.Document, passages []retrieval.Passage, vectors [][]float32) error {
+	const doing = "storing the document"
+	metadata, fields, err := checkDocument(d, passages, vectors, doing)
+	if err != nil {
+		return err
+	}
+	replaced := false
+	err = s.write(ctx, doing, func(tx *sql.Tx) error {
+		c, err := find(ctx, tx, tenant, d.Collection, doing)
+		if err != nil {
+			return err
+		}
+		packed, codes, err := encodeVectors(c, vectors, doing)
+		if err != nil {
+			return err
+		}
+		old, err := findDocument(ctx, tx, c, d.ID)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		replaced = err == nil
+		p := putter{tx: tx, c: c, d: d, now: s.now()}
+		if err := p.document(ctx, old, metadata, len(passages)); err != nil {
+			return err
+		}
+		if err := p.fields(ctx, fields); err != nil {
+			return err
+		}
+		return p.passages(ctx, passages, packed, codes)
+	})
+	if replaced && err == nil {
+		s.sweepSoon()
+	}
+	return err
+}
+
+// checkDocument refuses what cannot be stored before anything is locked.
+func checkDocument(d retrieval.Document, passages []retrieval.Passage, vectors [][]float32, doing string) (string, []field, error) {
+	switch {
+	case d.ID == "" || d.URI == "":
+		return "", nil, badRequest(doing, "its id or its uri is empty")
+	case !d.Label.Valid():
+		return "", nil, badRequest(doing, "it has no label: use one of the four")
+	case len(vectors) != len(passages) && len(vectors) != 0:
+		return "", nil, badRequest(doing, "there are %d vectors for %d passages", len(vectors), len(passages))
+	}
+	for _, p := range passages {
+		if p.ID == "" {
+			return "", nil, badRequest(doing, "the id of a passage is empty")
+		}
+	}
+	return encodeMetadata(d.Metadata, doing)
+}
+
+// encodeVectors gives what the tables hold of each vector.
+func encodeVectors(c collection, vectors [][]float32, doing string) (packed, codes [][]byte, err error) {
+	if c.dimensions == 0 {
+		for _, v := range vectors {
+			if len(v) != 0 {
+				return nil, nil, badRequest(doing, "a vector has %d dimensions and the collection has none", len(v))
+			}
+		}
+		return nil, nil, nil
+	}
+	e := encoderOf(c.dimensions)
+	scratch := make([]float32, e.bits)
+	packed, codes = make([][]byte, len(vectors)), make([][]byte, len(vectors))
+	for i, v := range vectors {
+		if len(v) != c.dimensions {
+			return nil, nil, badRequest(doing, "a vector has %d dimensions and the collection has %d", len(v), c.dimensions)
+		}
+		u, ok := unit(v)
+		if !ok {
+			return nil, nil, badRequest(doing, "a vector holds something that is not a finite number")
+		}
+		packed[i], codes[i] = pack(u), e.encode(u, scratch)
+	}
+	return packed, codes, nil
+}
+
+// stored is the row of a document that is there.
+type stored struct {
+	id       int64
+	passages int
+}
+
+// findDocument gives the row of a document by its id; sql.ErrNoRows when it is not there.
+func findDocument(ctx context.Context, tx *sql.Tx, c collection, docID string) (stored, error) {
+	var d stored
+	err := tx.QueryRowContext(ctx, "SELECT id, passages FROM documents WHERE collection = ? AND doc_id = ?", c.id, docID).
+		Scan(&d.id, &d.passages)
+	return d, err
+}
+
+// putter writes one document in one transaction.
+type putter struct {
+	tx  *sql.Tx
+	c   collection
+	d   retrieval.Document
+	row int64 // the document's
+	now int64
+}
+
+// document writes the row and the text, and takes away what was there.
+func (p *putter) document(ctx context.Context, old stored, metadata string, passages int) error {
+	created, updated := p.now, p.now
+	if !p.d.CreatedAt.IsZero() {
+		created = p.d.CreatedAt.UnixMicro()
+	}
+	if !p.d.UpdatedAt.IsZero() {
+		updated = p.d.UpdatedAt.UnixMicro()
+	}
+	d := p.d
+	documents := 0
+	if p.row = old.id; old.id != 0 {
+		if err := deleteParts(ctx, p.tx, p.c, old.id); err != nil {
+			return err
+		}
+		if _, err := p.tx.ExecContext(ctx, `UPDATE documents SET uri = ?, title = ?, media_type = ?, label = ?, metadata = ?,
+			content_hash = ?, fingerprint = ?, source_bytes = ?, passages = ?, updated_at = ? WHERE id = ?`,
+			d.URI, d.Title, d.MediaType, int(d.Label), metadata,
+			d.ContentHash, d.Fingerprint, d.SourceBytes, passages, updated, old.id); err != nil {
+			return err
+		}
+	} else {
+		documents = 1
+		r, err := p.tx.ExecContext(ctx, `INSERT INTO documents (collection, doc_id, uri, title, media_type, label, metadata,
+			content_hash, fingerprint, source_bytes, passages, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			p.c.id, d.ID, d.URI, d.Title, d.MediaType, int(d.Label), metadata,
+			d.ContentHash, d.Fingerprint, d.SourceBytes, passages, created, updated)
+		if err != nil {
+			return err
+		}
+		if p.row, err = r.LastInsertId(); err != nil {
+			return err
+		}
+	}
+	if _, err := p.tx.ExecContext(ctx, "INSERT INTO document_texts (document, text) VALUES (?, ?)", p.row, d.Text); err != nil {
+		return err
+	}
+	_, err := p.tx.ExecContext(ctx, "UPDATE collections SET documents = documents + ?, passages = passages + ?, deletions = deletions + ? WHERE id = ?",
+		documents, passages-old.passages, 1-documents, p.c.id)
+	return err
+}
+
+func (p *putter) fields(ctx context.Context, fields []field) error {
+	for _, f := range fields {
+		if _, err := p.tx.ExecContext(ctx, "INSERT INTO document_fields (document, key, item, collection, kind, value) VALUES (?, ?, ?, ?, ?, ?)",
+			p.row, f.key, f.item, p.c.id, f.kind, f.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, packed, codes [][]byte) error {
+	if len(passages) == 0 {
+		return nil
+	}
+	insert, err := prepare(ctx, p.tx,
+		`INSERT INTO passages (collection, document, passage_id, ordinal, byte_start, byte_end, line_start, line_end, page, heading, text)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		"INSERT INTO "+p.c.lexicon()+" (rowid, title, heading, text) VALUES (?, ?, ?, ?)",
+		"INSERT INTO vectors (passage, embedding) VALUES (?, ?)")
+	if err != nil {
+		return err
+	}
+	defer insert.close()
+	title := analyse(p.d.Title)
+	rows := make([]int64, len(passages))
+	for i, x := range passages {
+		heading, err := encodeHeading(x.Heading)
+		if err != nil {
+			return err
+		}
+		r, err := insert[0].ExecContext(ctx, p.c.id, p.row, x.ID, x.Ordinal,
+			x.Span.ByteStart, x.Span.ByteEnd, x.Span.LineStart, x.Span.LineEnd, x.Span.Page, heading, x.Text)
+		if err != nil {
+			return err
+		}
+		if rows[i], err = r.LastInsertId(); err != nil {
+			return err
+		}
+		if _, err := insert[1].ExecContext(ctx, rows[i], title, analyse(heading), analyse(x.Text)); err != nil {
+			return err
+		}
+		if packed == nil {
+			continue
+		}
+		if _, err := insert[2].ExecContext(ctx, rows[i], packed[i]); err != nil {
+			return err
+		}
+	}
+	return p.codes(ctx, rows, codes)
+}
+
+func (p *putter) codes(ctx context.Context, rows []int64, codes [][]byte) error {
+	if codes == nil {
+		return nil
+	}
+	insert, err := prepare(ctx, p.tx, "INSERT INTO "+p.c.codes()+" (rowid, collection, code, label) VALUES (?, ?, vec_bit(?), ?)")
+	if err != nil {
+		return err
+	}
+	defer insert.close()
+	for i, code := range codes {
+		if _, err := insert[0].ExecContext(ctx, rows[i], p.c.id, code, int(p.d.Label)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statements are prepared together and closed together.
+type statements []*sql.Stmt
+
+func prepare(ctx context.Context, tx *sql.Tx, queries ...string) (statements, error) {
+	var out statements
+	for _, q := range queries {
+		st, err := tx.PrepareContext(ctx, q)
+		if err != nil {
+			out.close()
+			return nil, err
+		}
+		out = append(out, st)
+	}
+	return out, nil
+}
+
+func (s statements) close() {
+	for _, st := range s {
+		_ = st.Close() // nothing is lost with a statement
+	}
+}
+
+// encodeHeading gives the JSON list of a passage's headings.
+func encodeHeading(heading []string) (string, error) {
+	if len(heading) == 0 {
+		return "[]", nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // the index reads it too: "<" as \u003c would be a word
+	if err := e.Encode(heading); err != nil {
+		return "", fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "storing the document: a heading cannot be written as JSON")
+	}
+	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+// deleteParts deletes all that belongs to a document but its row. The index is unfed with what it was fed.
+func deleteParts(ctx context.Context, tx *sql.Tx, c collection, document int64) error {
+	type part struct {
+		id            int64
+		heading, text string
+	}
+	var title string
+	if err := tx.QueryRowContext(ctx, "SELECT title FROM documents WHERE id = ?", document).Scan(&title); err != nil {
+		return err
+	}
+	title = analyse(title)
+	rows, err := tx.QueryContext(ctx, "SELECT id, heading, text FROM passages WHERE document = ?", document)
+	if err != nil {
+		return err
+	}
+	var parts []part
+	if err := each(rows, func() error {
+		var p part
+		err := rows.Scan(&p.id, &p.heading, &p.text)
+		parts = append(parts, p)
+		return err
+	}); err != nil {
+		return err
+	}
+	if len(parts) > 0 {
+		unfeed, err := prepare(ctx, tx, "INSERT INTO "+c.lexicon()+" ("+c.lexicon()+", rowid, title, heading, text) VALUES ('delete', ?, ?, ?, ?)")
+		if err != nil {
+			return err
+		}
+		defer unfeed.close()
+		for _, p := range parts {
+			if _, err := unfeed[0].ExecContext(ctx, p.id, title, analyse(p.heading), analyse(p.text)); err != nil {
+				return err
+			}
+		}
+	}
+	deletes := []string{
+		"DELETE FROM vectors WHERE passage IN (SELECT id FROM passages WHERE document = ?)",
+		"DELETE FROM passages WHERE document = ?",
+		"DELETE FROM document_fields WHERE document = ?",
+		"DELETE FROM document_texts WHERE document = ?",
+	}
+	if c.dimensions > 0 {
+		deletes = append([]string{"DELETE FROM " + c.codes() + " WHERE rowid IN (SELECT id FROM passages WHERE document = ?)"}, deletes...)
+	}
+	for _, q := range deletes {
+		if _, err := tx.ExecContext(ctx, q, document); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"fairlead/retrieval"
+)
+
+// weights are those of title, heading and text in BM25: a word above a passage says more than one in it.
+const weights = "2.0, 1.5, 1.0"
+
+// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. seen is the
+// query in FTS5's syntax, as the index saw it. A text without a word in it finds nothing and is no error.
+// InvalidArgument when the limit is not above 0.
+func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQuery) (found []retrieval.Hit, seen string, err error) {
+	const doing = "searching by words"
+	if q.Limit <= 0 {
+		return nil, "", badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
+	}
+	err = s.read(ctx, doing, func(tx *sql.Tx) error {
+		c, err := find(ctx, tx, tenant, q.Collection, doing)
+		if err != nil {
+			return err
+		}
+		w, err := documentsWhere(c, q.MaxLabel, q.Filter, doing)
+		if err != nil {
+			return err
+		}
+		seen = matchQuery(q.Text)
+		if seen == "" || c.passages == 0 {
+			return nil
+		}
+		ranking, err := match(ctx, tx, c, seen, q, w)
+		if err != nil {
+			return err
+		}
+		found, err = hits(ctx, tx, q.Collection, ranking, func(h *retrieval.Hit, rank int, score float64) {
+			h.LexicalRank, h.LexicalScore = rank, score
+		})
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return found, seen, nil
+}
+
+// match asks the index. Looking up each match's document costs as much as the match, so it is done only
+// where a filter or the label leaves something out.
+func match(ctx context.Context, tx *sql.Tx, c collection, seen string, q retrieval.LegQuery, w *where) ([]scored, error) {
+	all := len(q.Filter) == 0
+	if all {
+		var above bool
+		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM documents WHERE collection = ? AND label > ?)", c.id, int(q.MaxLabel)).
+			Scan(&above); err != nil {
+			return nil, err
+		}
+		all = !above
+	}
+	lexicon := c.lexicon()
+	query := "SELECT rowid, -bm25(" + lexicon + ", " + weights + ") AS score FROM " + lexicon + " WHERE " + lexicon + " MATCH ?"
+	args := []any{seen}
+	if !all {
+		query += " AND rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE " + w.sql.String() + ")"
+		args = append(args, w.args...)
+	}
+	rows, err := tx.QueryContext(ctx, query+" ORDER BY score DESC, rowid LIMIT ?", append(args, q.Limit)...)
+	if err != nil {
+		return nil, err
+	}
+	var ranking []scored
+	err = each(rows, func() error {
+		var r scored
+		err := rows.Scan(&r.id, &r.score)
+		ranking = append(ranking, r)
+		return err
+	})
+	return ranking, err
+}

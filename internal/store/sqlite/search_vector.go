@@ -1,0 +1,132 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+
+	"fairlead/retrieval"
+)
+
+const (
+	// exactBelow is up to how many passages are ranked at full precision without candidates: about what
+	// reading their vectors costs less than the search for candidates.
+	exactBelow = 512
+	// candidatesPerHit and minCandidates say how many candidates are taken for a limit.
+	candidatesPerHit = 4
+	minCandidates    = 128
+	// maxCandidates is sqlite-vec's own limit.
+	maxCandidates = 4096
+)
+
+// SearchVector finds passages by cosine similarity, the best first, with VectorRank and VectorScore set.
+// InvalidArgument when the vector's length is not the collection's, it holds something that is not finite,
+// or the limit is not above 0. The zero vector, which has no direction, finds nothing.
+func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.LegQuery) ([]retrieval.Hit, error) {
+	const doing = "searching by vector"
+	if q.Limit <= 0 {
+		return nil, badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
+	}
+	vector, ok := unit(q.Vector)
+	if !ok {
+		return nil, badRequest(doing, "the vector holds something that is not a finite number")
+	}
+	var found []retrieval.Hit
+	err := s.read(ctx, doing, func(tx *sql.Tx) error {
+		c, err := find(ctx, tx, tenant, q.Collection, doing)
+		if err != nil {
+			return err
+		}
+		if len(vector) != c.dimensions {
+			return badRequest(doing, "the vector has %d dimensions and the collection has %d", len(vector), c.dimensions)
+		}
+		w, err := documentsWhere(c, q.MaxLabel, q.Filter, doing)
+		if err != nil {
+			return err
+		}
+		if c.passages == 0 || !slices.ContainsFunc(vector, func(x float32) bool { return x != 0 }) {
+			return nil
+		}
+		ranking, err := rank(ctx, tx, c, vector, q, w)
+		if err != nil {
+			return err
+		}
+		found, err = hits(ctx, tx, q.Collection, ranking, func(h *retrieval.Hit, rank int, score float64) {
+			h.VectorRank, h.VectorScore = rank, score
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// rank gives the best passages that w lets through. How depends on how many it lets through.
+func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q retrieval.LegQuery, w *where) ([]scored, error) {
+	var n int64
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce(sum(d.passages), 0) FROM documents d WHERE "+w.sql.String(), w.args...).Scan(&n); err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	k := max(candidatesPerHit*q.Limit, minCandidates)
+	if n <= max(exactBelow, int64(k)) || k > maxCandidates {
+		rows, err := tx.QueryContext(ctx, `SELECT v.passage, v.embedding FROM documents d
+			JOIN passages p ON p.document = d.id JOIN vectors v ON v.passage = p.id WHERE `+w.sql.String(), w.args...)
+		if err != nil {
+			return nil, err
+		}
+		return best(rows, vector, q.Limit)
+	}
+	e := encoderOf(c.dimensions)
+	query := `SELECT rowid FROM ` + c.codes() + ` WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?`
+	args := []any{e.encode(vector, make([]float32, e.bits)), k, c.id}
+	switch {
+	case len(q.Filter) > 0: // before the k nearest are taken, not after
+		query += " AND rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE " + w.sql.String() + ")"
+		args = append(args, w.args...)
+	case n < c.passages: // the label alone
+		query += " AND label <= ?"
+		args = append(args, int(q.MaxLabel))
+	}
+	rows, err := tx.QueryContext(ctx, `WITH near AS MATERIALIZED (`+query+`)
+		SELECT v.passage, v.embedding FROM near CROSS JOIN vectors v ON v.passage = near.rowid`, args...)
+	if err != nil {
+		return nil, err
+	}
+	return best(rows, vector, q.Limit)
+}
+
+// best reads rows of passage and packed vector, and ranks them by the cosine.
+func best(rows *sql.Rows, vector []float32, limit int) ([]scored, error) {
+	var all []scored
+	if err := each(rows, func() error {
+		var id int64
+		var packed sql.RawBytes
+		if err := rows.Scan(&id, &packed); err != nil {
+			return err
+		}
+		all = append(all, scored{id: id, score: min(max(dot(vector, packed), -1), 1)})
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	return top(all, limit), nil
+}
+
+// top sorts by score, and by row where scores are equal, and gives the first.
+func top(all []scored, limit int) []scored {
+	slices.SortFunc(all, func(a, b scored) int {
+		switch {
+		case a.score > b.score:
+			return -1
+		case a.score < b.score:
+			return 1
+		default:
+			return int(a.id - b.id)
+		}
+	})
+	return all[:min(limit, len(all))]
+}
