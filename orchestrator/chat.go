@@ -10,6 +10,7 @@ import (
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
+	"fairlead/orchestrator/langchain"
 	"fairlead/orchestrator/routing"
 	"fairlead/providers"
 )
@@ -90,14 +91,68 @@ func questionInput(ch *chain.Chain) string {
 	return only
 }
 
-// converse makes a call that may be part of a remembered conversation: the run's session, the earlier
-// turns of the chat, or neither.
+// converse makes a call that may be part of a conversation: the run's session, the earlier turns of the
+// chat, or both, the session's first.
 func (r *run) converse(ctx context.Context, c *call, history []providers.Message, emit emitter) (*answer, error) {
 	session := r.limits.Session
 	if session == "" && len(history) == 0 {
 		return r.generate(ctx, c, emit)
 	}
-	return r.generate(ctx, c, emit) // remembering is being wired
+	remembered := &conversation{turns: history}
+	if session != "" {
+		remembered.Sessions = r.engine.services.Sessions
+		l, err := remembered.SessionLabel(ctx, r.principal.Tenant, session)
+		if err != nil {
+			return nil, err
+		}
+		// What was said before goes out again with this turn, so it counts for the label.
+		c.label = label.Join(c.label, l)
+		if c.label > r.principal.Ceiling {
+			return nil, fault.New(fault.PermissionDenied, fault.ReasonBadRequest,
+				"session %s holds %s data and the caller may go up to %s", session, l, r.principal.Ceiling)
+		}
+	}
+	var got *answer
+	_, err := langchain.Generate(ctx, langchain.GenerateArgs{
+		Request:  *c.req,
+		Remember: c.req.Query,
+		History:  &langchain.History{Store: remembered, Tenant: r.principal.Tenant, Session: session, Label: c.label},
+		Call: func(ctx context.Context, req *providers.Request) (_ *providers.Answer, err error) {
+			routed := *c
+			routed.req = req
+			if got, err = r.generate(ctx, &routed, emit); err != nil {
+				return nil, err
+			}
+			return got.Answer, nil
+		},
+	})
+	return got, err
+}
+
+// conversation is what was said before: what a session holds, and what the request itself brought.
+type conversation struct {
+	// Sessions is nil when the request names none; then nothing is remembered.
+	Sessions
+	turns []providers.Message
+}
+
+var _ langchain.Sessions = (*conversation)(nil)
+
+// SessionMessages gives the last messages, those of the request last.
+func (c *conversation) SessionMessages(ctx context.Context, tenant, session string, limit int) ([]providers.Message, error) {
+	if c.Sessions == nil {
+		return c.turns, nil
+	}
+	stored, err := c.Sessions.SessionMessages(ctx, tenant, session, limit)
+	return append(stored, c.turns...), err
+}
+
+// SessionAppend remembers a turn.
+func (c *conversation) SessionAppend(ctx context.Context, tenant, session string, l label.Label, messages []providers.Message) error {
+	if c.Sessions == nil {
+		return nil
+	}
+	return c.Sessions.SessionAppend(ctx, tenant, session, l, messages)
 }
 
 // finished is the end of a model step.

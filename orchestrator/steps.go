@@ -102,7 +102,7 @@ func (b *branch) work(ctx context.Context, s *chain.Step, path string, emit emit
 	case chain.KindEmbed:
 		return b.doEmbed(ctx, s)
 	case chain.KindSummarize:
-		return result{}, nil, fault.New(fault.Unimplemented, fault.ReasonBadChain, "summarize is being wired")
+		return b.doSummarize(ctx, s, path, emit)
 	case chain.KindChoose:
 		return b.doChoose(ctx, s, emit)
 	case chain.KindParallel:
