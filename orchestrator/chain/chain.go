@@ -165,7 +165,7 @@ const (
 	Refine    Method = "refine"
 )
 
-// Summarize makes one text of several. Its result is {text, method, documents}.
+// Summarize makes one text of several; a file that names no method means MapReduce. Its result is {text, method, documents}.
 type Summarize struct {
 	Method Method
 	// Documents is the id of a retrieve step; or Text is split and summarized.
@@ -193,7 +193,9 @@ type Case struct {
 }
 
 // Scope is what templates and conditions see: input.NAME (templates also as plain NAME), steps.ID.FIELD,
-// and run.{id, chain, version, label, tenant, left_usd, left_ms}. It is made of what JSON knows.
+// and run.{id, chain, version, label, tenant, left_usd, left_ms}. It is made of what JSON knows, and of
+// int and int64. A step that was skipped, or that failed and was optional, is not in Steps or has no
+// fields there.
 type Scope struct {
 	Input map[string]any
 	Steps map[string]map[string]any

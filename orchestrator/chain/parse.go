@@ -81,7 +81,7 @@ func Parse(file string, data []byte) (*Chain, error) {
 		p.fail(place{1, 1}, "the file is nested too deep")
 	default:
 		if body := p.reader.parse(data); body != nil {
-			p.top(body)
+			p.whole(body)
 		}
 	}
 	if err := p.err(); err != nil {
@@ -112,7 +112,7 @@ func nesting(data []byte) int {
 	return deepest
 }
 
-func (p *parsing) top(body ast.Node) {
+func (p *parsing) whole(body ast.Node) {
 	o := p.object(body, "the chain", chainKeys)
 	if o == nil {
 		return

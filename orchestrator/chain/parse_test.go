@@ -12,6 +12,7 @@ import (
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
+	"fairlead/prompts"
 	"fairlead/providers"
 	"fairlead/retrieval"
 )
@@ -341,6 +342,33 @@ func TestBuiltin(t *testing.T) {
 	}
 	if got := chains[1].OutputSteps(); !slices.Equal(got, []string{"of_text", "of_documents"}) {
 		t.Errorf("streams %v", got)
+	}
+}
+
+func TestBuiltinFitsTheShippedPrompts(t *testing.T) {
+	library, err := prompts.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chains, err := Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range chains {
+		warnings, err := c.Check(Refs{Prompt: func(name string, version int) ([]PromptInput, error) {
+			p, err := library.Get(name, version, "")
+			if err != nil {
+				return nil, err
+			}
+			var inputs []PromptInput
+			for _, in := range p.Inputs() {
+				inputs = append(inputs, PromptInput{in.Name, in.Optional})
+			}
+			return inputs, nil
+		}})
+		if err != nil || warnings != nil {
+			t.Errorf("%v %v", warnings, err)
+		}
 	}
 }
 
