@@ -3,6 +3,7 @@ package read
 import (
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // markdown reads blocks in the way of CommonMark, as far as blocks need it: it tells headings from what
@@ -43,7 +44,7 @@ func readMarkdown(r *reading) (*Document, error) {
 		rest = len(text) - len(strings.TrimPrefix(text, mark))
 	}
 	for l := range lines(text, rest) {
-		l.text = strings.TrimRight(l.text, spaces)
+		l.text = strings.TrimRightFunc(l.text, unicode.IsSpace)
 		m.line(l)
 	}
 	m.flush()
@@ -51,7 +52,7 @@ func readMarkdown(r *reading) (*Document, error) {
 }
 
 func (m *markdown) line(l line) {
-	trimmed := strings.TrimLeft(l.text, spaces)
+	trimmed := strings.TrimLeftFunc(l.text, unicode.IsSpace)
 	indent := len(l.text) - len(trimmed)
 	switch {
 	case m.fence != "":
@@ -140,7 +141,7 @@ func (m *markdown) begin(kind Kind, l line) {
 
 // extend puts a line to the block.
 func (m *markdown) extend(l line) {
-	if end := l.start + len(strings.TrimRight(l.text, spaces)); end > m.start {
+	if end := l.start + len(strings.TrimRightFunc(l.text, unicode.IsSpace)); end > m.start {
 		m.end = end
 	}
 	m.lineCount++

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // readCSV reads a table whose first row names its columns. Each further row is a record; its heading is
@@ -43,7 +44,7 @@ func readCSV(r *reading) (*Document, error) {
 		switch {
 		case row == 0:
 			heading = []string{clip(strings.Join(fields, " | "), 1024)}
-		case start < end && strings.Trim(text[start:end], spaces+string(in.Comma)+`"`) != "":
+		case start < end && !empty(text[start:end], in.Comma):
 			d.Blocks = append(d.Blocks, Block{Start: start, End: end, Kind: Record, Heading: heading})
 		}
 	}
@@ -64,11 +65,16 @@ func separator(media, text string) rune {
 	return best
 }
 
+// empty says whether a row has nothing in its fields.
+func empty(row string, comma rune) bool {
+	return strings.IndexFunc(row, func(c rune) bool { return c != comma && c != '"' && !unicode.IsSpace(c) }) < 0
+}
+
 // trim takes the space off both ends of text[start:end].
 func trim(text string, start, end int) (int, int) {
 	s := text[start:end]
-	start = end - len(strings.TrimLeft(s, spaces))
-	return start, max(start, end-(len(s)-len(strings.TrimRight(s, spaces))))
+	start = end - len(strings.TrimLeftFunc(s, unicode.IsSpace))
+	return start, max(start, end-(len(s)-len(strings.TrimRightFunc(s, unicode.IsSpace))))
 }
 
 // readJSONLines reads one JSON value a line, each a record. An object's "title" or "name" is its heading.

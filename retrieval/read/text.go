@@ -1,6 +1,9 @@
 package read
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // readText reads plain text: paragraphs are parted by blank lines.
 func readText(r *reading) (*Document, error) {
@@ -24,13 +27,11 @@ func readText(r *reading) (*Document, error) {
 		if start < 0 {
 			start = line.start + line.indent()
 		}
-		end = line.start + len(strings.TrimRight(line.text, spaces))
+		end = line.start + len(strings.TrimRightFunc(line.text, unicode.IsSpace))
 	}
 	flush()
 	return d, nil
 }
-
-const spaces = " \t\r\n\v\f"
 
 // line is a line of a text without its end.
 type line struct {
@@ -38,10 +39,10 @@ type line struct {
 	start int
 }
 
-func (l line) blank() bool { return strings.Trim(l.text, spaces) == "" }
+func (l line) blank() bool { return strings.TrimSpace(l.text) == "" }
 
 // indent is the number of bytes of space before the line's text.
-func (l line) indent() int { return len(l.text) - len(strings.TrimLeft(l.text, spaces)) }
+func (l line) indent() int { return len(l.text) - len(strings.TrimLeftFunc(l.text, unicode.IsSpace)) }
 
 // lines gives the lines of a text from a byte on.
 func lines(text string, from int) func(yield func(line) bool) {
