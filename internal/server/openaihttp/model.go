@@ -1,0 +1,75 @@
+package openaihttp
+
+import (
+	"net/http"
+	"strings"
+
+	"fairlead/internal/auth"
+	"fairlead/internal/fault"
+)
+
+// owner owns what is not one target.
+const owner = "fairlead"
+
+type wireModel struct {
+	ID       string             `json:"id"`
+	Object   string             `json:"object"`
+	Created  int64              `json:"created"`
+	OwnedBy  string             `json:"owned_by"`
+	Fairlead *wireModelFairlead `json:"fairlead"`
+}
+
+// wireModelFairlead says what the dialect has no field for.
+type wireModelFairlead struct {
+	// Kind is "auto", "policy", "chain" or "target".
+	Kind        string   `json:"kind"`
+	Description string   `json:"description,omitempty"`
+	Does        []string `json:"does,omitempty"`
+	// Context is the context window in tokens.
+	Context   int    `json:"context_window,omitempty"`
+	Clearance string `json:"clearance,omitempty"`
+	Backend   string `json:"backend,omitempty"`
+	// Model is the model as its backend calls it.
+	Model string `json:"model,omitempty"`
+}
+
+// catalog lists every name that a request may have as its model.
+func (h *handler) catalog() []wireModel {
+	entry := func(id, owner string, f wireModelFairlead) wireModel {
+		return wireModel{ID: id, Object: "model", Created: h.started.Unix(), OwnedBy: owner, Fairlead: &f}
+	}
+	list := []wireModel{entry("auto", owner, wireModelFairlead{Kind: "auto"})}
+	for _, name := range h.Engine.Policies() {
+		list = append(list, entry("policy/"+name, owner, wireModelFairlead{Kind: "policy"}))
+	}
+	for _, c := range h.Engine.Chains() {
+		list = append(list, entry("chain/"+c.Name, owner, wireModelFairlead{Kind: "chain", Description: c.Description}))
+	}
+	for _, c := range h.Engine.Targets() {
+		t := c.Target
+		list = append(list, entry(t.Name, t.Backend, wireModelFairlead{
+			Kind: "target", Does: t.Does.Names(), Context: t.Context, Clearance: t.Clearance.String(),
+			Backend: t.Backend, Model: t.Model,
+		}))
+	}
+	return list
+}
+
+// models serves GET /v1/models.
+func (h *handler) models(w http.ResponseWriter, _ *http.Request, _ auth.Principal) error {
+	return h.writeJSON(w, struct {
+		Object string      `json:"object"`
+		Data   []wireModel `json:"data"`
+	}{"list", h.catalog()})
+}
+
+// model serves GET /v1/models/{id}.
+func (h *handler) model(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+	id := strings.TrimPrefix(r.URL.Path, "/v1/models/")
+	for _, m := range h.catalog() {
+		if m.ID == id {
+			return h.writeJSON(w, m)
+		}
+	}
+	return fault.New(fault.NotFound, fault.ReasonUnknownModel, "there is no such model: ask GET /v1/models for those that there are")
+}
