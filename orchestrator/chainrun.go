@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -34,7 +35,7 @@ func (e *Engine) runChain(ctx context.Context, p auth.Principal, ch *chain.Chain
 		return failed(err)
 	}
 	r.history = history
-	r.outputStep = ch.Output.OutputStep()
+	r.outputSteps = ch.OutputSteps()
 	return r.stream(ctx, func(ctx context.Context, emit emitter) (*RunFinished, error) {
 		b := &branch{run: r, emit: emit, results: map[string]result{}, input: values}
 		if err := b.steps(ctx, ch.Steps); err != nil {
@@ -44,8 +45,11 @@ func (e *Engine) runChain(ctx context.Context, p auth.Principal, ch *chain.Chain
 		if err != nil {
 			return nil, fault.At(ch.Name, fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadChain, "making the output: %s", err.Error()))
 		}
-		finish := b.results[r.outputStep].finish
-		return &RunFinished{Output: output, Finish: finish, Label: b.labelOf(ch.Output)}, nil
+		done := &RunFinished{Output: output, Label: b.labelOf(ch.Output)}
+		for _, id := range r.outputSteps {
+			done.Finish = cmp.Or(done.Finish, b.results[id].finish)
+		}
+		return done, nil
 	})
 }
 

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
@@ -43,7 +44,7 @@ func (b *branch) doGenerate(ctx context.Context, s *chain.Step, path string, emi
 	if err != nil {
 		return result{}, nil, err
 	}
-	c := &call{path: path, req: req, policy: policy, label: label.Join(l, b.labelOf(used...)), passages: passages, output: s.ID == b.outputStep}
+	c := &call{path: path, req: req, policy: policy, label: label.Join(l, b.labelOf(used...)), passages: passages, output: slices.Contains(b.outputSteps, s.ID)}
 	var a *answer
 	if g.Session {
 		a, err = b.converse(ctx, c, b.history, emit)

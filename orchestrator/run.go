@@ -32,8 +32,8 @@ type run struct {
 	ledger    *ledger.Ledger
 	// history holds the earlier turns of a chat that runs a chain.
 	history []providers.Message
-	// outputStep is the id of the step whose text is the run's output, if one is.
-	outputStep string
+	// outputSteps are the ids of the steps whose text is the run's output, of which one at most runs.
+	outputSteps []string
 }
 
 // errStopped says that the caller broke the loop. It never reaches a caller.

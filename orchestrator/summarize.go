@@ -2,12 +2,14 @@ package orchestrator
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
 	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
 	"fairlead/orchestrator/langchain"
+	"fairlead/prompts"
 	"fairlead/providers"
 )
 
@@ -42,6 +44,9 @@ func (b *branch) doSummarize(ctx context.Context, s *chain.Step, path string, em
 		if err != nil {
 			return "", "", err
 		}
+		for name, text := range values {
+			values[name] = prompts.Fence(text)
+		}
 		values["instruction"] = instruction
 		r, err := p.Render(values)
 		return r.System, r.User, err
@@ -68,7 +73,7 @@ func (b *branch) doSummarize(ctx context.Context, s *chain.Step, path string, em
 		}
 		args.Final = func(ctx context.Context, req *providers.Request) (*providers.Answer, error) {
 			calls.Add(1)
-			a, err := ask(ctx, req, &call{path: path, output: s.ID == b.outputStep})
+			a, err := ask(ctx, req, &call{path: path, output: slices.Contains(b.outputSteps, s.ID)})
 			if err != nil {
 				return nil, err
 			}

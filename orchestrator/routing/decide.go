@@ -213,7 +213,7 @@ func summarize(plan *Plan, policy *Policy) string {
 		}
 	}
 	if plan.Eligible == 1 {
-		why = "the only one"
+		return fmt.Sprintf("%s: the only one of %d that qualifies", first.Target.Name, len(plan.Records))
 	}
 	return fmt.Sprintf("%s: %s of %d that qualify out of %d", first.Target.Name, why, plan.Eligible, len(plan.Records))
 }

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fairlead/internal/config"
+	"fairlead/internal/server"
+	"fairlead/internal/server/openaihttp"
+	"fairlead/internal/server/rpc"
+	"fairlead/internal/store/sqlite"
+	"fairlead/internal/telemetry"
+	"fairlead/orchestrator"
+	"fairlead/retrieval"
+	"fairlead/retrieval/split"
+)
+
+// app is the whole server with all that it stands on, put together from a configuration.
+type app struct {
+	config    *config.Config
+	report    *config.Report
+	options   config.Options
+	logger    *slog.Logger
+	store     *sqlite.Store
+	telemetry *telemetry.Telemetry
+	engine    *orchestrator.Engine
+	server    *server.Server
+	fleet     *fleet
+	closers   []func() error
+}
+
+// openOptions say what the command wants differently from the configuration.
+type openOptions struct {
+	// quiet logs warnings and errors only: the command line speaks for itself.
+	quiet bool
+	// store is the store's file, in place of the configuration's.
+	store string
+}
+
+// load reads the configuration that the flags name.
+func (p *program) load() (*config.Config, *config.Report, config.Options, error) {
+	o := config.Options{Path: p.config, Environ: p.environ, Set: map[string]string{}}
+	for _, s := range p.settings {
+		path, text, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, nil, o, fmt.Errorf("reading --set %q: write path=value, such as server.listen=127.0.0.1:9000", s)
+		}
+		o.Set[path] = text
+	}
+	if p.data != "" {
+		o.Set["database.url"] = "sqlite:" + filepath.Join(p.data, "fairlead.db")
+	}
+	c, report, err := config.Load(o)
+	return c, report, o, err
+}
+
+// open builds the app. Close it when it is not needed any more.
+func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
+	a := &app{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.config, a.report, a.options, err = p.load(); err != nil {
+		return nil, err
+	}
+	if a.logger, err = p.logger(a.config, o.quiet); err != nil {
+		return nil, err
+	}
+	if err := a.openStore(ctx, o.store); err != nil {
+		return nil, err
+	}
+	if err := a.openTelemetry(ctx); err != nil {
+		return nil, err
+	}
+	if a.fleet, err = a.muster(ctx, a.config, p.getenv); err != nil {
+		return nil, err
+	}
+	a.engine, err = orchestrator.New(orchestrator.Services{
+		Store: a.store, Sessions: a.store, Observer: a.telemetry.Observer(),
+		Retrieval: retrieval.Config{
+			LexicalWeight: &a.config.Retrieval.LexicalWeight,
+			Split:         split.Config{TargetBytes: int(a.config.Retrieval.Split.TargetBytes), MaxBytes: int(a.config.Retrieval.Split.MaxBytes)},
+		},
+	}, a.fleet.config)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.openServer()
+}
+
+func (p *program) logger(c *config.Config, quiet bool) (*slog.Logger, error) {
+	level := c.Log.Level
+	if quiet {
+		level = "warn"
+	}
+	if p.logLevel != "" {
+		level = p.logLevel
+	}
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("reading the log level %q: use debug, info, warn or error", level)
+	}
+	return telemetry.NewLogger(p.err, least, c.Log.Format)
+}
+
+func (a *app) openStore(ctx context.Context, file string) error {
+	if file == "" {
+		file = strings.TrimPrefix(a.config.Database.URL, "sqlite:")
+	}
+	if dir := filepath.Dir(file); file != ":memory:" {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("making the folder of the store: %w", err)
+		}
+	}
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: file})
+	if err != nil {
+		return err
+	}
+	a.store = store
+	a.closers = append(a.closers, store.Close)
+	return nil
+}
+
+func (a *app) openTelemetry(ctx context.Context) error {
+	t := a.config.Telemetry
+	headers := map[string]string{}
+	for name, value := range t.OTLP.Headers {
+		headers[name] = value.Reveal()
+	}
+	set, shutdown, err := telemetry.Setup(ctx, telemetry.Config{
+		ServiceName: t.ServiceName, SampleRatio: t.SampleRatio, Endpoint: t.OTLP.Endpoint, Headers: headers, Logger: a.logger,
+		Build: telemetry.ReadBuild(version),
+	})
+	if err != nil {
+		return err
+	}
+	a.telemetry = set
+	a.closers = append(a.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		return shutdown(ctx)
+	})
+	return nil
+}
+
+func (a *app) openServer() error {
+	c := a.config.Server
+	api, err := rpc.New(rpc.Config{
+		Runner: a.engine, Router: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
+		Logger: a.logger, MaxBody: int64(c.ReadLimit),
+	})
+	if err != nil {
+		return err
+	}
+	dialect := openaihttp.New(openaihttp.Config{Engine: a.engine, Logger: a.logger, ReadLimit: int64(c.ReadLimit)})
+	mounts := append(api.Mounts(), server.Mount{Pattern: "/v1/", Handler: dialect, MaxBody: int64(c.ReadLimit)})
+	for i := range mounts {
+		mounts[i].Handler = a.telemetry.Trace(mounts[i].Pattern, bounded(mounts[i].Handler, c.RequestTimeout))
+	}
+	var metrics http.Handler
+	if a.config.Telemetry.Metrics {
+		metrics = a.telemetry.Handler()
+	}
+	a.server, err = server.New(server.Config{
+		Mounts: mounts, Metrics: metrics, Logger: a.logger, Observer: calls{a.telemetry},
+		Checks:               []server.Check{{Name: "store", Ready: a.store.Ping}},
+		AllowUnauthenticated: c.AllowUnauthenticated, Hosts: c.Hosts, Origins: c.CORSOrigins, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key,
+		MaxBody: int64(c.ReadLimit), MaxInFlight: c.MaxInFlight, ReadHeaderTimeout: c.HeaderTimeout, ReadTimeout: c.ReadTimeout,
+		WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout, DrainDelay: c.DrainDelay, Grace: c.DrainGrace,
+	})
+	return err
+}
+
+// calls counts the server's calls.
+type calls struct{ *telemetry.Telemetry }
+
+// CallStarted counts a call in flight.
+func (c calls) CallStarted(string) { c.RequestStarted() }
+
+// CallEnded counts a call by its route, method and status.
+func (c calls) CallEnded(call server.Call) {
+	c.RequestEnded(call.Route, call.Method, call.Status, call.Duration)
+}
+
+// bounded gives each request a deadline. 0: none.
+func bounded(h http.Handler, limit time.Duration) http.Handler {
+	if limit <= 0 {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		h.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// reload takes over a new configuration: backends, targets, policies, chains and prompts. What only a
+// start can change is named in the log.
+func (a *app) reload(ctx context.Context, c *config.Config, getenv func(string) string) error {
+	fleet, err := a.muster(ctx, c, getenv)
+	if err != nil {
+		return err
+	}
+	if err := a.engine.Configure(fleet.config); err != nil {
+		return err
+	}
+	a.fleet = fleet
+	return nil
+}
+
+// Close gives back what the app holds, the last first. It may be called on an app that is half built.
+func (a *app) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+var _ io.Closer = (*app)(nil)

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	fairleadv1 "fairlead/gen/fairlead/v1"
+	"fairlead/gen/fairlead/v1/fairleadv1connect"
+)
+
+// client calls a server: one that runs elsewhere, or one that the command runs on its own. Either way the
+// calls go over the same API, so there is one code path.
+type client struct {
+	address   string
+	http      *http.Client
+	chat      fairleadv1connect.ChatServiceClient
+	run       fairleadv1connect.RunServiceClient
+	retrieval fairleadv1connect.RetrievalServiceClient
+	routing   fairleadv1connect.RoutingServiceClient
+	close     func() error
+}
+
+func newClient(address string, transport http.RoundTripper) *client {
+	h := &http.Client{Transport: transport}
+	return &client{
+		address:   address,
+		http:      h,
+		chat:      fairleadv1connect.NewChatServiceClient(h, address),
+		run:       fairleadv1connect.NewRunServiceClient(h, address),
+		retrieval: fairleadv1connect.NewRetrievalServiceClient(h, address),
+		routing:   fairleadv1connect.NewRoutingServiceClient(h, address),
+		close:     func() error { h.CloseIdleConnections(); return nil },
+	}
+}
+
+// connect gives a client of the server that --server names, or of one that lives as long as the command.
+func (p *program) connect(ctx context.Context) (*client, error) {
+	if p.server != "" {
+		u, err := url.Parse(p.server)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("reading --server %q: write an address such as http://127.0.0.1:8080", p.server)
+		}
+		return newClient(strings.TrimSuffix(p.server, "/"), http.DefaultTransport.(*http.Transport).Clone()), nil
+	}
+	a, err := p.open(ctx, openOptions{quiet: true})
+	if err != nil {
+		return nil, err
+	}
+	return a.loopback(ctx)
+}
+
+// loopback serves the app on a free loopback port and gives a client of it. Closing the client stops the
+// server and closes the app.
+func (a *app) loopback(ctx context.Context) (*client, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		a.Close()
+		return nil, fmt.Errorf("listening on loopback: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	served := make(chan error, 1)
+	go func() { served <- a.server.Serve(ctx, ln) }()
+	c := newClient("http://"+ln.Addr().String(), &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute})
+	c.close = func() error {
+		c.http.CloseIdleConnections()
+		cancel()
+		err := <-served
+		return errors.Join(err, a.Close())
+	}
+	return c, nil
+}
+
+// explain gives an error as a person should read it: what a server said, without the protocol's words.
+func explain(err error) error {
+	var ce *connect.Error
+	if !errors.As(err, &ce) {
+		return err
+	}
+	text := ce.Message()
+	if ce.Code() == connect.CodeUnavailable && !connect.IsWireError(err) {
+		text = "the server cannot be reached: " + text
+	}
+	for _, d := range ce.Details() {
+		value, err := d.Value()
+		if err != nil {
+			continue
+		}
+		if info, ok := value.(*fairleadv1.ErrorInfo); ok {
+			if info.GetReason() != "" {
+				text += " [" + info.GetReason() + "]"
+			}
+			if info.GetRequestId() != "" {
+				text += " (request " + info.GetRequestId() + ")"
+			}
+		}
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,368 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"fairlead/internal/config"
+	"fairlead/internal/label"
+	"fairlead/orchestrator"
+	"fairlead/orchestrator/chain"
+	"fairlead/orchestrator/routing"
+	"fairlead/prompts"
+	"fairlead/providers"
+	"fairlead/providers/extractive"
+	"fairlead/providers/hashing"
+	"fairlead/providers/ollama"
+	"fairlead/providers/openai"
+	"fairlead/providers/scripted"
+)
+
+// fleet is what a configuration stands for: the engine's configuration, and for each target why it is
+// there.
+type fleet struct {
+	config orchestrator.Config
+	// why says for each target why it is there, and notes what was not found.
+	why   map[string]string
+	notes []string
+}
+
+// The qualities that targets have which nobody has measured: only their order matters.
+const (
+	qualityExtractive = 0.20
+	qualityOllama     = 0.50
+	qualityOpenAI     = 0.86
+)
+
+// probeTime is how long a model server has to answer before the start goes on without it.
+const probeTime = 150 * time.Millisecond
+
+// backend is an adapter, made once for all targets of a backend.
+type backend struct {
+	generator providers.Generator
+	embedder  providers.Embedder
+	limiter   *orchestrator.Limiter
+}
+
+// muster makes the fleet of a configuration.
+func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) string) (*fleet, error) {
+	f := &fleet{why: map[string]string{}}
+	f.config.DefaultPolicy, f.config.Auto = c.Chat.DefaultPolicy, c.Chat.Auto
+	f.config.DefaultEmbedder, f.config.DefaultLabel = c.Retrieval.Embedder, c.Chat.DefaultLabel
+	backends := map[string]*backend{}
+	for name, b := range c.Backends {
+		made, err := newBackend(name, b)
+		if err != nil {
+			return nil, err
+		}
+		backends[name] = made
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
+		t := c.Targets[name]
+		if err := f.configured(name, t, c.Backends[t.Backend], backends[t.Backend]); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.discover(ctx, c, getenv); err != nil {
+		return nil, err
+	}
+	if err := f.builtIn(); err != nil {
+		return nil, err
+	}
+	if err := f.policies(c); err != nil {
+		return nil, err
+	}
+	if err := f.texts(c); err != nil {
+		return nil, err
+	}
+	if f.config.Auto == "" && !f.chats() {
+		// Nothing here can chat, so "auto" is the chain that answers from documents.
+		f.config.Auto = "chain/answer"
+		f.notes = append(f.notes, "no chat model was found: \"auto\" stands for chain/answer, which answers from your documents")
+	}
+	return f, nil
+}
+
+func newBackend(name string, b config.Backend) (*backend, error) {
+	made := &backend{}
+	if b.Limits.Concurrency > 0 {
+		made.limiter = orchestrator.NewLimiter(b.Limits.Concurrency)
+	}
+	header := http.Header{}
+	for h, value := range b.Headers {
+		header.Set(h, value.Reveal())
+	}
+	var err error
+	switch b.Kind {
+	case config.KindOpenAI:
+		var c *openai.Client
+		c, err = openai.New(openai.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
+			HTTPClient: outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle})
+		made.generator, made.embedder = c, c
+	case config.KindOllama:
+		var keep time.Duration
+		if b.KeepAlive != nil {
+			keep = *b.KeepAlive
+		}
+		var c *ollama.Client
+		c, err = ollama.New(ollama.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
+			HTTPClient: outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
+		made.generator, made.embedder = c, c
+	case config.KindScripted:
+		s := scripted.New(scripted.Config{Backend: name})
+		made.generator, made.embedder = s, s
+	case config.KindExtractive:
+		made.generator, err = extractive.New(extractive.Config{Backend: name})
+	case config.KindHashing:
+		made.embedder, err = hashing.New(hashing.Config{Backend: name})
+	default:
+		err = fmt.Errorf("there is no kind %q", b.Kind)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("backend %s: %w", name, err)
+	}
+	return made, nil
+}
+
+// outbound makes the client that calls a backend: many calls at once to one host, a short wait for a
+// connection, and the environment's proxy, which companies need to reach what is outside.
+func outbound(connect time.Duration) *http.Client {
+	if connect == 0 {
+		connect = 5 * time.Second
+	}
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1024, 256
+	return &http.Client{Transport: t}
+}
+
+func (f *fleet) add(t orchestrator.Target, why string) {
+	f.config.Targets = append(f.config.Targets, t)
+	f.why[t.Name] = why
+}
+
+func (f *fleet) has(name string) bool {
+	return slices.ContainsFunc(f.config.Targets, func(t orchestrator.Target) bool { return t.Name == name })
+}
+
+// configured adds a target of the file.
+func (f *fleet) configured(name string, t config.Target, b config.Backend, made *backend) error {
+	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Limiter: made.limiter}
+	out.Target = routing.Target{
+		Name: name, Backend: t.Backend, Kind: b.Kind, Model: t.Model, Version: t.Version, Context: t.Context,
+		Clearance: b.Clearance, Quality: -1, TTFT: t.TTFT, PerToken: t.PerToken, Origin: "config",
+	}
+	for _, does := range t.Does {
+		c, err := providers.ParseCapability(does)
+		if err != nil {
+			return fmt.Errorf("target %s: %w", name, err)
+		}
+		out.Does |= c
+	}
+	if t.Quality != nil {
+		out.Quality = *t.Quality
+	}
+	if t.Price != nil {
+		out.Price = &providers.Price{Input: t.Price.Input, CachedInput: t.Price.CachedInput, Output: t.Price.Output, PerCall: t.Price.PerCall}
+	}
+	if b.Kind == config.KindScripted {
+		if _, err := scripted.Parse(t.Model); err != nil {
+			return fmt.Errorf("target %s: %w", name, err)
+		}
+	}
+	f.add(out, "in the configuration")
+	return nil
+}
+
+// builtIn adds the answerers inside the process, which need nothing and let nothing out.
+func (f *fleet) builtIn() error {
+	if !f.has(config.BuiltInExtractive) {
+		generator, err := extractive.New(extractive.Config{})
+		if err != nil {
+			return err
+		}
+		f.add(orchestrator.Target{Generator: generator, Target: routing.Target{
+			Name: config.BuiltInExtractive, Backend: "built-in", Kind: config.KindExtractive, Model: "extractive", Does: providers.Extract,
+			Clearance: label.Restricted, Price: &providers.Price{}, Quality: qualityExtractive, Origin: "built in",
+		}}, "built in: quotes your documents, word for word, with no model")
+	}
+	if !f.has(config.BuiltInHashing) {
+		embedder, err := hashing.New(hashing.Config{})
+		if err != nil {
+			return err
+		}
+		f.add(orchestrator.Target{Embedder: embedder, Target: routing.Target{
+			Name: config.BuiltInHashing, Backend: "built-in", Kind: config.KindHashing, Model: embedder.Identity(), Does: providers.Embed,
+			Clearance: label.Restricted, Price: &providers.Price{}, Quality: -1, Origin: "built in",
+		}}, "built in: embeds words and word pieces, with no model")
+	}
+	return nil
+}
+
+// discover adds what is found without being configured: an Ollama on its usual port, and OpenAI when
+// there is a key.
+func (f *fleet) discover(ctx context.Context, c *config.Config, getenv func(string) string) error {
+	kinds := map[string]bool{}
+	for _, b := range c.Backends {
+		kinds[b.Kind] = true
+	}
+	if c.Discover.Ollama && !kinds[config.KindOllama] {
+		if err := f.findOllama(ctx, getenv); err != nil {
+			return err
+		}
+	}
+	if c.Discover.OpenAI && !kinds[config.KindOpenAI] {
+		return f.findOpenAI(getenv)
+	}
+	return nil
+}
+
+func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) error {
+	address := ollamaAddress(getenv("OLLAMA_HOST"))
+	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: outbound(probeTime)})
+	if err != nil {
+		f.notes = append(f.notes, "OLLAMA_HOST cannot be read, so Ollama was not looked for")
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	models, err := client.Models(ctx)
+	if err != nil {
+		f.notes = append(f.notes, "no Ollama answered at "+address)
+		return nil
+	}
+	if len(models) == 0 {
+		f.notes = append(f.notes, "Ollama answers at "+address+" and has no model: pull one, such as `ollama pull qwen3:8b`")
+	}
+	for _, m := range models {
+		does := m.Does
+		if does == 0 {
+			does = providers.Chat
+		}
+		f.add(orchestrator.Target{Generator: client, Embedder: client, Target: routing.Target{
+			Name: strings.ReplaceAll(m.Name, "/", "-"), Backend: "ollama", Kind: config.KindOllama, Model: m.Name, Does: does, Context: m.Context,
+			Clearance: label.Restricted, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
+		}}, "found: Ollama answers at "+address)
+	}
+	return nil
+}
+
+// ollamaAddress reads OLLAMA_HOST as Ollama's own programs do: a host, with or without scheme and port.
+func ollamaAddress(host string) string {
+	if host == "" {
+		return "http://127.0.0.1:11434"
+	}
+	if !strings.Contains(host, "://") {
+		host = "http://" + host
+	}
+	u, err := url.Parse(host)
+	if err != nil {
+		return host
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), "11434")
+	}
+	if u.Hostname() == "0.0.0.0" || u.Hostname() == "" { // where a server listens, not where it is reached
+		u.Host = net.JoinHostPort("127.0.0.1", u.Port())
+	}
+	return u.String()
+}
+
+// findOpenAI adds two models of OpenAI, at the prices that were published when this was written; a
+// configuration says it better.
+func (f *fleet) findOpenAI(getenv func(string) string) error {
+	key := getenv("OPENAI_API_KEY")
+	if key == "" {
+		f.notes = append(f.notes, "OPENAI_API_KEY is not set")
+		return nil
+	}
+	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: outbound(0)})
+	if err != nil {
+		return fmt.Errorf("backend openai: %w", err)
+	}
+	cached := 0.025
+	why := "found: OPENAI_API_KEY is set; it may see data up to internal"
+	f.add(orchestrator.Target{Generator: client, Target: routing.Target{
+		Name: "gpt-5-mini", Backend: "openai", Kind: config.KindOpenAI, Model: "gpt-5-mini", Context: 400_000, Quality: qualityOpenAI, Origin: "found",
+		Does: providers.Chat | providers.Tools | providers.JSON | providers.Vision, Clearance: label.Internal,
+		Price: &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2},
+	}}, why)
+	f.add(orchestrator.Target{Embedder: client, Target: routing.Target{
+		Name: "text-embedding-3-small", Backend: "openai", Kind: config.KindOpenAI, Model: "text-embedding-3-small", Context: 8191, Quality: -1,
+		Origin: "found", Does: providers.Embed, Clearance: label.Internal, Price: &providers.Price{Input: 0.02},
+	}}, why)
+	return nil
+}
+
+func (f *fleet) policies(c *config.Config) error {
+	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
+		p := c.Policies[name]
+		out := routing.Policy{
+			Name: name, Prefer: routing.Preference(p.Prefer), MinQuality: p.Require.Quality, MaxCost: providers.USD(p.Require.CostUSD),
+			MaxTTFT: p.Require.TTFT, MaxLatency: p.Require.Latency, Targets: p.Require.Targets, WhenText: p.Require.When,
+			Attempts: p.Attempts, Midstream: routing.Midstream(p.Midstream),
+		}
+		if p.Require.When != "" {
+			when, err := routing.CompileCondition(p.Require.When)
+			if err != nil {
+				return fmt.Errorf("policies.%s.require.when: %w", name, err)
+			}
+			out.When = when
+		}
+		f.config.Policies = append(f.config.Policies, out)
+	}
+	return nil
+}
+
+// texts reads prompts and chains: those that come with the program, and the user's, which may not take
+// the name of another.
+func (f *fleet) texts(c *config.Config) (err error) {
+	if c.Prompts.Dir != "" {
+		f.config.Prompts, err = prompts.Load(os.DirFS(c.Prompts.Dir))
+	} else {
+		f.config.Prompts, err = prompts.Load()
+	}
+	if err != nil {
+		return err
+	}
+	if f.config.Chains, err = chain.Builtin(); err != nil {
+		return err
+	}
+	files, err := c.ChainFiles()
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("reading a chain: %w", err)
+		}
+		ch, err := chain.Parse(file, data)
+		if err != nil {
+			return err
+		}
+		// A user's chain takes the place of the shipped one of its name: it is how one changes it.
+		f.config.Chains = slices.DeleteFunc(f.config.Chains, func(b *chain.Chain) bool { return b.Name == ch.Name && !slices.Contains(files, b.File) })
+		f.config.Chains = append(f.config.Chains, ch)
+	}
+	return nil
+}
+
+// chats says whether a target can chat.
+func (f *fleet) chats() bool {
+	return slices.ContainsFunc(f.config.Targets, func(t orchestrator.Target) bool { return t.Does.Has(providers.Chat) })
+}
+
+// check validates a fleet as an engine would, without serving it.
+func (f *fleet) check() error {
+	_, err := orchestrator.New(orchestrator.Services{}, f.config)
+	return err
+}

@@ -1,0 +1,147 @@
+// Command fairlead runs prompt chains over a company's own data and sends each step to the right model.
+// It owns the wiring and the command line, a file for each command, and nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"fairlead/internal/fault"
+	"fairlead/internal/telemetry"
+)
+
+// version is set when a release is linked.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once: whoever presses it twice means it.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+}
+
+// program is the command line with all that it touches, so that tests run it as a whole.
+type program struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+
+	// The flags of every command.
+	server   string
+	data     string
+	config   string
+	settings []string
+	json     bool
+	logLevel string
+}
+
+// run runs one command line and gives its exit status: 0 when it did its work, 1 when it failed, 2 when
+// it was not understood, 130 when it was interrupted.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer, environ []string) int {
+	p := &program{in: in, out: out, err: errOut, environ: environ}
+	root := p.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || fault.CodeOf(err) == fault.Canceled):
+		return 130
+	case errors.As(err, &usage):
+		fmt.Fprintf(errOut, "fairlead: %v\nRun '%s --help' for how it is used.\n", err, usage.command)
+		return 2
+	default:
+		fmt.Fprintf(errOut, "fairlead: %v\n", explain(err))
+		return 1
+	}
+}
+
+// usageError is a command line that was not understood.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fairlead",
+		Short: "Run prompt chains over your own data, each step on the right model",
+		Long: `Fairlead runs prompt chains over a company's own data and sends each step to the right model, by cost,
+latency, quality and sensitivity, under one budget and one deadline for each run.
+
+Try 'fairlead demo': it needs no key, no GPU and no network.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       telemetry.ReadBuild(version).Version,
+	}
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
+	f := root.PersistentFlags()
+	f.StringVar(&p.server, "server", p.getenv("FAIRLEAD_SERVER"), "address of a running server, such as http://127.0.0.1:8080; without one the command runs on its own")
+	f.StringVar(&p.data, "data", "", "folder of the store, when the command runs on its own (default: what the configuration says)")
+	f.StringVar(&p.config, "config", p.getenv("FAIRLEAD_CONFIG"), "configuration file; without one the built-in default holds")
+	f.StringArrayVar(&p.settings, "set", nil, "one setting, such as server.listen=127.0.0.1:9000; may be given several times")
+	f.BoolVar(&p.json, "json", false, "write JSON, for scripts")
+	f.StringVar(&p.logLevel, "log-level", "", "least level of what is logged: debug, info, warn or error")
+	root.AddGroup(
+		&cobra.Group{ID: "start", Title: "Start here:"},
+		&cobra.Group{ID: "ask", Title: "Ask and search:"},
+		&cobra.Group{ID: "keep", Title: "Documents:"},
+		&cobra.Group{ID: "run", Title: "Run and look inside:"},
+	)
+	for group, commands := range map[string][]*cobra.Command{
+		"start": {p.demoCommand(), p.serveCommand()},
+		"ask":   {p.askCommand(), p.chatCommand(), p.searchCommand()},
+		"keep":  {p.ingestCommand(), p.collectionsCommand(), p.documentsCommand()},
+		"run":   {p.targetsCommand(), p.routeCommand(), p.chainsCommand(), p.configCommand(), p.benchCommand()},
+	} {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(p.versionCommand())
+	for _, c := range root.Commands() {
+		checkArgs(c)
+	}
+	return root
+}
+
+// checkArgs makes a wrong number of arguments a usage error, for a command and those below it.
+func checkArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &usageError{c.CommandPath(), err}
+			}
+			return nil
+		}
+	}
+	for _, below := range c.Commands() {
+		checkArgs(below)
+	}
+}
+
+// getenv reads the program's own environment, which tests set.
+func (p *program) getenv(name string) string {
+	for i := len(p.environ) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(p.environ[i], name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

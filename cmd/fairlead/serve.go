@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"fairlead/internal/config"
+	"fairlead/internal/fault"
+	"fairlead/internal/telemetry"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API",
+		Long: `Serves Connect, gRPC and gRPC-Web, and the OpenAI dialect under /v1, on one port. Without a configuration file
+the built-in default holds: a store in fairlead.db, answers quoted from your documents, and an Ollama or OpenAI that is
+found joins by itself. SIGHUP, or a change of the file, loads the configuration again; SIGTERM drains and ends.`,
+		Example: `  fairlead serve
+  fairlead serve --config fairlead.yaml --set server.listen=127.0.0.1:9000`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.serve(cmd.Context()) },
+	}
+}
+
+func (p *program) serve(ctx context.Context) error {
+	a, err := p.open(ctx, openOptions{})
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", a.config.Server.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listening on %s: %w", a.config.Server.Listen, err), a.Close())
+	}
+	a.announce(ln.Addr().String())
+	watched := a.watch(ctx, p.getenv)
+	err = a.server.Serve(ctx, ln)
+	watched()
+	return errors.Join(err, a.Close())
+}
+
+// announce logs what serves, where, and which targets there are and why.
+func (a *app) announce(address string) {
+	scheme := "http"
+	if a.config.Server.TLS.Cert != "" {
+		scheme = "https"
+	}
+	a.logger.Info("serving", "address", scheme+"://"+address, "store", a.config.Database.URL, "version", telemetry.ReadBuild(version).Version, "auto", a.engine.Auto())
+	for _, w := range a.report.Warnings {
+		a.logger.Warn("configuration", "warning", w.String())
+	}
+	a.fleetLog()
+}
+
+func (a *app) fleetLog() {
+	for _, t := range a.engine.Targets() {
+		a.logger.Info("target", "name", t.Target.Name, "does", t.Target.Does.String(), "clearance", t.Target.Clearance.String(), "why", a.fleet.why[t.Target.Name])
+	}
+	for _, note := range a.fleet.notes {
+		a.logger.Info("note", "text", note)
+	}
+}
+
+// watch reloads the configuration on SIGHUP and when its files change, until the context ends. What it
+// gives waits for the end.
+func (a *app) watch(ctx context.Context, getenv func(string) string) (wait func()) {
+	current := a.config
+	w := config.NewWatcher(a.options, a.config, func(c *config.Config, report *config.Report, err error) {
+		if err == nil {
+			err = a.reload(ctx, c, getenv)
+		}
+		a.telemetry.ConfigReloaded(err == nil)
+		if err != nil {
+			a.logger.Error("the configuration was not taken over: the last good one still serves", "error", fault.Cause(err), "problems", err.Error())
+			return
+		}
+		a.logger.Info("configuration taken over")
+		if restart := needsRestart(current, c); len(restart) > 0 {
+			a.logger.Warn("these settings count from the next start", "settings", restart)
+		}
+		current = c
+		a.fleetLog()
+	})
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	done := make(chan struct{}, 2)
+	go func() {
+		defer func() { done <- struct{}{} }()
+		if err := w.Run(ctx); err != nil {
+			a.logger.Error("the configuration is not watched: send SIGHUP after a change", "error", err)
+		}
+	}()
+	go func() {
+		defer func() { done <- struct{}{} }()
+		defer signal.Stop(hup)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				w.Trigger()
+			}
+		}
+	}()
+	return func() { <-done; <-done }
+}
+
+// needsRestart names the parts of a configuration that only a start takes over.
+func needsRestart(old, new *config.Config) (parts []string) {
+	for name, changed := range map[string]bool{
+		"server":    fmt.Sprint(old.Server) != fmt.Sprint(new.Server),
+		"database":  old.Database != new.Database,
+		"log":       old.Log != new.Log,
+		"telemetry": fmt.Sprint(old.Telemetry) != fmt.Sprint(new.Telemetry),
+		"retrieval": old.Retrieval.Split != new.Retrieval.Split || old.Retrieval.LexicalWeight != new.Retrieval.LexicalWeight,
+	} {
+		if changed {
+			parts = append(parts, name)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	fairleadv1 "fairlead/gen/fairlead/v1"
+)
+
+func (p *program) targetsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "targets", Short: "List the targets that routing chooses between", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := p.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			resp, err := cl.routing.ListTargets(cmd.Context(), &fairleadv1.ListTargetsRequest{})
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return printJSON(p.out, resp)
+			}
+			rows := make([][]string, 0, len(resp.GetTargets()))
+			for _, t := range resp.GetTargets() {
+				quality, price, window := "unknown", "unknown", "unknown"
+				if t.Quality != nil {
+					quality = fmt.Sprintf("%.2f", t.GetQuality())
+				}
+				if pr := t.GetPrice(); pr != nil {
+					price = fmt.Sprintf("%g in, %g out", pr.GetInputPerMillion(), pr.GetOutputPerMillion())
+				}
+				if t.GetContextWindow() > 0 {
+					window = fmt.Sprint(t.GetContextWindow())
+				}
+				rows = append(rows, []string{t.GetName(), t.GetBackend(), t.GetKind(), clip(t.GetModel(), 32), strings.Join(t.GetDoes(), ","),
+					labelName(t.GetClearance()), quality, price, window, t.GetOrigin()})
+			}
+			table(p.out, p.style(), []string{"TARGET", "BACKEND", "KIND", "MODEL", "DOES", "CLEARANCE", "QUALITY", "USD PER MILLION", "CONTEXT", "FROM"}, rows)
+			fmt.Fprintf(p.out, "\npolicies: %s\n", strings.Join(resp.GetPolicies(), ", "))
+			return nil
+		},
+	}
+}
+
+func (p *program) routeCommand() *cobra.Command {
+	c := &cobra.Command{Use: "route", Short: "Ask what routing would decide", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	var l limits
+	var model string
+	var maxTokens int32
+	var asJSON bool
+	e := &cobra.Command{
+		Use:   "explain MESSAGE",
+		Short: "Show where a message would go and why, and call nothing",
+		Example: `  fairlead route explain "What is our refund policy?" --label confidential
+  fairlead route explain hello --model policy/careful --budget 0.001`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req := &fairleadv1.ChatRequest{Model: model, Messages: []*fairleadv1.Message{{
+				Role: fairleadv1.Role_ROLE_USER, Parts: []*fairleadv1.Part{{Kind: &fairleadv1.Part_Text{Text: strings.Join(args, " ")}}},
+			}}}
+			var err error
+			if req.Label, req.Timeout, req.Budget, err = l.read(); err != nil {
+				return err
+			}
+			if maxTokens > 0 {
+				req.Sampling = &fairleadv1.Sampling{MaxTokens: &maxTokens}
+			}
+			if asJSON {
+				req.ResponseFormat = &fairleadv1.ResponseFormat{Kind: fairleadv1.ResponseFormat_KIND_JSON_OBJECT}
+			}
+			cl, err := p.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			resp, err := cl.routing.Explain(cmd.Context(), &fairleadv1.ExplainRequest{Chat: req})
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return printJSON(p.out, resp)
+			}
+			plan := resp.GetPlan()
+			fmt.Fprintf(p.out, "%s\npolicy %s, label %s, about %d prompt tokens, needs %s\n", p.style().bold(plan.GetSummary()), plan.GetPolicy(),
+				labelName(plan.GetLabel()), plan.GetPromptTokens(), strings.Join(plan.GetNeeds(), ", "))
+			planTable(p.out, p.style(), plan)
+			return nil
+		},
+	}
+	l.flags(e)
+	e.Flags().StringVarP(&model, "model", "m", "policy/default", "policy/NAME or a target's name")
+	e.Flags().Int32Var(&maxTokens, "max-tokens", 0, "the most tokens of the answer")
+	e.Flags().BoolVar(&asJSON, "json-answer", false, "the answer must be JSON")
+	c.AddCommand(e)
+	return c
+}
+
+func (p *program) chainsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "chains", Short: "List the chains and their inputs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cl, err := p.connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cl.close()
+			resp, err := cl.run.ListChains(cmd.Context(), &fairleadv1.ListChainsRequest{})
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return printJSON(p.out, resp)
+			}
+			rows := make([][]string, 0, len(resp.GetChains()))
+			for _, c := range resp.GetChains() {
+				var inputs []string
+				for _, in := range c.GetInputs() {
+					text := in.GetName() + ": " + in.GetType()
+					if in.GetOptional() {
+						text += "?"
+					}
+					inputs = append(inputs, text)
+				}
+				rows = append(rows, []string{fmt.Sprintf("%s@%d", c.GetName(), c.GetVersion()), strings.Join(inputs, ", "), clip(c.GetDescription(), 70)})
+			}
+			table(p.out, p.style(), []string{"CHAIN", "INPUT", "WHAT IT DOES"}, rows)
+			return nil
+		},
+	}
+}
