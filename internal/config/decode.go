@@ -372,7 +372,8 @@ func quote(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// names are used in the model field of requests and as labels of metrics.
+// namePattern is what a name is: names are used in the model field of requests and as
+// labels of metrics.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,99}$`)
 
 const nameRule = "a name is made of letters, digits and . _ : / @ + -, starts with a letter or a digit and has 100 characters at most"

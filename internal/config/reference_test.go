@@ -78,7 +78,7 @@ func TestEverySettingIsDescribed(t *testing.T) {
 
 // TestEveryVariableIsRead gives each variable a value of its own and looks for it in the dump.
 func TestEveryVariableIsRead(t *testing.T) {
-	schema().leaves("", func(path string, s *setting) {
+	leafValues(schema(), "", reflect.ValueOf(Default()).Elem(), func(path string, s *setting, _ reflect.Value) {
 		value := map[kind]string{
 			kindBool: "false", kindInt: "7", kindFloat: "0.125", kindDuration: "7s", kindSize: "3KiB", kindString: "x",
 			kindSecret: "x", kindList: "http://x", kindLabel: "public",
@@ -216,7 +216,7 @@ func TestSchemaHasTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	schema().leaves("", func(path string, s *setting) {
+	leafValues(schema(), "", reflect.ValueOf(Default()).Elem(), func(path string, s *setting, _ reflect.Value) {
 		if !s.hasDef {
 			return
 		}

@@ -144,18 +144,6 @@ func (s *setting) keys() []string {
 // leaf says whether the setting holds one value or a list of texts.
 func (s *setting) leaf() bool { return s.kind != kindStruct && s.kind != kindMap }
 
-// leaves calls visit for every leaf that is not below a map, with its path.
-func (s *setting) leaves(path string, visit func(path string, s *setting)) {
-	switch {
-	case s.leaf():
-		visit(path, s)
-	case s.kind == kindStruct:
-		for _, f := range s.fields {
-			f.leaves(under(path, f.key), visit)
-		}
-	}
-}
-
 // at gives the field of a struct's value.
 func (s *setting) at(v reflect.Value) reflect.Value { return v.Field(s.index) }
 
