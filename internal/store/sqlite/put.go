@@ -28,7 +28,7 @@ func (s *Store) DocumentPut(ctx context.Context, tenant string, d retrieval.Docu
 		if err != nil {
 			return err
 		}
-		packed, codes, err := encodeVectors(c, vectors, doing)
+		packed, codes, err := encodeVectors(c, len(passages), vectors, doing)
 		if err != nil {
 			return err
 		}
@@ -59,8 +59,6 @@ func checkDocument(d retrieval.Document, passages []retrieval.Passage, vectors [
 		return "", nil, badRequest(doing, "its id or its uri is empty")
 	case !d.Label.Valid():
 		return "", nil, badRequest(doing, "it has no label: use one of the four")
-	case len(vectors) != len(passages) && len(vectors) != 0:
-		return "", nil, badRequest(doing, "there are %d vectors for %d passages", len(vectors), len(passages))
 	}
 	for _, p := range passages {
 		if p.ID == "" {
@@ -71,14 +69,17 @@ func checkDocument(d retrieval.Document, passages []retrieval.Passage, vectors [
 }
 
 // encodeVectors gives what the tables hold of each vector.
-func encodeVectors(c collection, vectors [][]float32, doing string) (packed, codes [][]byte, err error) {
+func encodeVectors(c collection, passages int, vectors [][]float32, doing string) (packed, codes [][]byte, err error) {
 	if c.dimensions == 0 {
 		for _, v := range vectors {
 			if len(v) != 0 {
 				return nil, nil, badRequest(doing, "a vector has %d dimensions and the collection has none", len(v))
 			}
 		}
-		return nil, nil, nil
+		return nil, nil, nil // words alone
+	}
+	if len(vectors) != passages {
+		return nil, nil, badRequest(doing, "there are %d vectors for %d passages", len(vectors), passages)
 	}
 	e := encoderOf(c.dimensions)
 	scratch := make([]float32, e.bits)

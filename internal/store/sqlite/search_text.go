@@ -62,7 +62,8 @@ func match(ctx context.Context, tx *sql.Tx, c collection, seen string, q retriev
 	query := "SELECT rowid, -bm25(" + lexicon + ", " + weights + ") AS score FROM " + lexicon + " WHERE " + lexicon + " MATCH ?"
 	args := []any{seen}
 	if !all {
-		query += " AND rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE " + w.sql.String() + ")"
+		// The plus keeps the condition from FTS5, which would run the match once for every row of the list.
+		query += " AND +rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE " + w.sql.String() + ")"
 		args = append(args, w.args...)
 	}
 	rows, err := tx.QueryContext(ctx, query+" ORDER BY score DESC, rowid LIMIT ?", append(args, q.Limit)...)
