@@ -234,7 +234,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 		},
 		{
 			name: "references",
-			text: "backends: { gpu: { kind: ollama } }\ntargets:\n  a: { backend: gpuu, model: m }\n  b: { backend: gpu }\n  policy/c: { backend: gpu, model: m }\npolicies: { p: { require: { targets: [a, bb, ollama/x] } } }\nchat: { default_policy: q, auto: chain/ }\nretrieval: { embedder: a }\n",
+			text: "backends: { gpu: { kind: ollama } }\ntargets:\n  a: { backend: gpuu, model: m }\n  b: { backend: gpu }\n  policy/c: { backend: gpu, model: m }\npolicies: { p: { require: { targets: [a, bb] } } }\nchat: { default_policy: q, auto: chain/ }\nretrieval: { embedder: a }\ndiscover: { openai: false }\n",
 			want: []string{
 				`f.yaml:3:17: targets.a.backend: no backend has the name "gpuu"; did you mean gpu? (there are: gpu)`,
 				`f.yaml:4:3: targets.b.model: must be set: want the model as backend gpu calls it`,
@@ -420,6 +420,19 @@ func TestMistakesInTheEnvironmentAndInFlags(t *testing.T) {
 	}
 	if _, _, err := Load(Options{Path: filepath.Join(t.TempDir(), "none.yaml")}); err == nil || !strings.Contains(err.Error(), "none.yaml") {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// TestTargetsThatMayBeDiscovered holds while a kind is not configured that is looked for.
+func TestTargetsThatMayBeDiscovered(t *testing.T) {
+	text := "backends: { gpu: { kind: ollama } }\ntargets: { small: { backend: gpu, model: m } }\nchat: { auto: smal }\npolicies: { p: { require: { targets: [gpt-5-mini] } } }\n"
+	_, r, err := loadText(t, text)
+	want := `/etc/fairlead/f.yaml:3:15: chat.auto: no target "smal" is written here, so it must be discovered; did you mean small?`
+	if err != nil || len(r.Warnings) != 1 || r.Warnings[0].String() != want {
+		t.Errorf("error %v, warnings %v", err, r.Warnings)
+	}
+	if _, _, err := loadText(t, text+"discover: { openai: false }\n"); err == nil || strings.Count(err.Error(), "no target has the name") != 2 {
+		t.Errorf("error %v", err)
 	}
 }
 

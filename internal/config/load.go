@@ -93,14 +93,15 @@ func load(o Options, data []byte) (*Config, *Report, error) {
 	for _, p := range d.problems {
 		failed[p.Path] = true
 	}
-	for _, p := range c.problems() {
+	checked := c.check()
+	for _, p := range checked.list {
 		if failed[p.Path] {
 			continue // the value could not be read, so the check saw the one that it had before
 		}
 		p.Origin = d.report.near(p.Path)
 		d.problems = append(d.problems, p)
 	}
-	for _, w := range c.warnings() {
+	for _, w := range append(c.warnings(), checked.unsure...) {
 		w.Origin = d.report.near(w.Path)
 		d.report.Warnings = append(d.report.Warnings, w)
 	}

@@ -17,7 +17,7 @@ import (
 // that is used is there. The error is an *Error. Load calls it; conditions in CEL, chains and prompts are
 // checked where they are compiled.
 func (c *Config) Validate() error {
-	if problems := c.problems(); len(problems) > 0 {
+	if problems := c.check().list; len(problems) > 0 {
 		return &Error{Problems: problems}
 	}
 	return nil
@@ -27,13 +27,15 @@ func (c *Config) Validate() error {
 type checker struct {
 	c    *Config
 	list []Problem
+	// unsure is what may be wrong: warnings.
+	unsure []Problem
 }
 
 func (k *checker) wrong(path, format string, args ...any) {
 	k.list = append(k.list, Problem{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
-func (c *Config) problems() []Problem {
+func (c *Config) check() *checker {
 	k := &checker{c: c}
 	k.server()
 	k.rest()
@@ -46,7 +48,7 @@ func (c *Config) problems() []Problem {
 	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
 		k.policy(under("policies", name), c.Policies[name])
 	}
-	return k.list
+	return k
 }
 
 func (k *checker) server() {
@@ -183,18 +185,29 @@ func (k *checker) policy(at string, p Policy) {
 	}
 }
 
-// knownTarget checks the name of a target. What is discovered is named after its backend and is not
-// known yet, so with discovery such a name passes here and the engine decides.
+// knownTarget checks the name of a target. What may be discovered is not known yet: then a name that is
+// not here is a warning at most, and the engine decides when it knows all targets.
 func (k *checker) knownTarget(at, name string) {
 	if _, ok := k.c.Targets[name]; ok || name == BuiltInExtractive || name == BuiltInHashing {
 		return
 	}
-	d := k.c.Discover
-	if (d.Ollama && strings.HasPrefix(name, "ollama/")) || (d.OpenAI && strings.HasPrefix(name, "openai/")) {
+	known := append(slices.Sorted(maps.Keys(k.c.Targets)), BuiltInExtractive, BuiltInHashing)
+	if !k.c.discovers() {
+		k.unknown(at, "target", name, known)
 		return
 	}
-	known := append(slices.Sorted(maps.Keys(k.c.Targets)), BuiltInExtractive, BuiltInHashing)
-	k.unknown(at, "target", name, known)
+	if near, ok := suggest(name, known); ok {
+		k.unsure = append(k.unsure, Problem{Path: at, Text: fmt.Sprintf("no target %s is written here, so it must be discovered; did you mean %s?", quote(name), near)})
+	}
+}
+
+// discovers says whether targets may join by themselves: a kind that is configured is not looked for.
+func (c *Config) discovers() bool {
+	written := map[string]bool{}
+	for _, b := range c.Backends {
+		written[b.Kind] = true
+	}
+	return (c.Discover.Ollama && !written[KindOllama]) || (c.Discover.OpenAI && !written[KindOpenAI])
 }
 
 func (k *checker) unknown(at, what, name string, known []string) {
