@@ -101,7 +101,7 @@ func (r *run) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if r.chain != nil && r.chain.Deadline > 0 && (timeout == 0 || r.chain.Deadline < timeout) {
 		timeout = r.chain.Deadline
 	}
-	cancel := context.CancelFunc(nil)
+	var cancel context.CancelFunc
 	if timeout > 0 {
 		ctx, cancel = context.WithDeadline(ctx, r.started.Add(timeout))
 	} else {
@@ -130,7 +130,7 @@ func (r *run) verdict(ctx context.Context, err error, stopped bool) error {
 	}
 	f := fault.From(err)
 	// What fails because the run's own time is up, failed for that reason, whatever else it says.
-	if ctx.Err() == context.DeadlineExceeded && f.Reason != fault.ReasonDeadline {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && f.Reason != fault.ReasonDeadline {
 		late := fault.Wrap(err, fault.DeadlineExceeded, fault.ReasonDeadline,
 			"the run's time was up after %s: allow more, or ask for less", time.Since(r.started).Round(time.Millisecond))
 		late.Path, late.Detail = f.Path, f.Detail

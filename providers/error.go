@@ -190,10 +190,10 @@ func AsError(ctx context.Context, backend, model string, err error) *Error {
 		return e
 	}
 	kind := KindOf(err)
-	switch ctx.Err() {
-	case context.DeadlineExceeded:
+	switch ended := ctx.Err(); {
+	case errors.Is(ended, context.DeadlineExceeded):
 		kind = KindTimeout
-	case context.Canceled:
+	case errors.Is(ended, context.Canceled):
 		kind = KindCanceled
 	}
 	return &Error{Kind: kind, Backend: backend, Model: model, Err: err}

@@ -62,7 +62,7 @@ func (p *program) askCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			input := map[string]any{"question": strings.Join(args, " ")}
 			if cmd.Flags().Changed("collection") {
 				input["collection"] = collection
@@ -121,7 +121,7 @@ func ask(ctx context.Context, cl *client, chain string, input map[string]any, l 
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // what matters of the end is in Err
 	for stream.Receive() {
 		if err := r.event(stream.Msg().GetEvent()); err != nil {
 			return err
@@ -150,7 +150,7 @@ server's configuration says; --model names a policy, a chain or a target. An emp
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			if session == "" {
 				session = "chat-" + uuid.NewString()
 			}
@@ -229,7 +229,7 @@ func say(ctx context.Context, cl *client, model, session, text string, l *limits
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // what matters of the end is in Err
 	for stream.Receive() {
 		if err := r.event(stream.Msg().GetEvent()); err != nil {
 			return err

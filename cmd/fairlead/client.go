@@ -57,13 +57,19 @@ func (p *program) connect(ctx context.Context) (*client, error) {
 	return a.loopback(ctx)
 }
 
+// done closes a client; a failure to close changes nothing of what the command has done, and is told.
+func (p *program) done(cl *client) {
+	if err := cl.close(); err != nil {
+		fmt.Fprintln(p.err, "fairlead: closing:", err)
+	}
+}
+
 // loopback serves the app on a free loopback port and gives a client of it. Closing the client stops the
 // server and closes the app.
 func (a *app) loopback(ctx context.Context) (*client, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		a.Close()
-		return nil, fmt.Errorf("listening on loopback: %w", err)
+		return nil, errors.Join(fmt.Errorf("listening on loopback: %w", err), a.Close())
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)

@@ -23,7 +23,7 @@ func (p *program) listCollections(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	defer cl.close()
+	defer p.done(cl)
 	resp, err := cl.retrieval.ListCollections(cmd.Context(), &fairleadv1.ListCollectionsRequest{})
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (p *program) createCollectionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			resp, err := cl.retrieval.CreateCollection(cmd.Context(), &fairleadv1.CreateCollectionRequest{Collection: col})
 			if err != nil {
 				return err
@@ -95,7 +95,7 @@ func (p *program) deleteCollectionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			resp, err := cl.retrieval.DeleteCollection(cmd.Context(), &fairleadv1.DeleteCollectionRequest{Name: args[0]})
 			if err != nil {
 				return err

@@ -33,7 +33,7 @@ func (p *program) listDocuments(cmd *cobra.Command, collection string) error {
 	if err != nil {
 		return err
 	}
-	defer cl.close()
+	defer p.done(cl)
 	all := &fairleadv1.ListDocumentsResponse{}
 	for token := ""; ; {
 		resp, err := cl.retrieval.ListDocuments(cmd.Context(), &fairleadv1.ListDocumentsRequest{Collection: collection, PageSize: 1000, PageToken: token})
@@ -62,7 +62,7 @@ func (p *program) showDocument(cmd *cobra.Command, collection, document string) 
 	if err != nil {
 		return err
 	}
-	defer cl.close()
+	defer p.done(cl)
 	resp, err := cl.retrieval.GetDocument(cmd.Context(), &fairleadv1.GetDocumentRequest{Collection: collection, Document: document})
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (p *program) deleteDocuments(cmd *cobra.Command, collection string, documen
 	if err != nil {
 		return err
 	}
-	defer cl.close()
+	defer p.done(cl)
 	for _, d := range documents {
 		if _, err := cl.retrieval.DeleteDocument(cmd.Context(), &fairleadv1.DeleteDocumentRequest{Collection: collection, Document: d}); err != nil {
 			return err

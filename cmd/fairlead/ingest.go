@@ -47,7 +47,7 @@ goes on; the exit status is then 1.`,
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			in := &ingestion{client: cl, collection: collection, label: l}
 			in.progress = p.progress(files)
 			if err := in.run(cmd.Context(), files); err != nil {

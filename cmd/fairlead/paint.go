@@ -33,7 +33,6 @@ func (s style) paint(code, text string) string {
 
 func (s style) bold(text string) string  { return s.paint("1", text) }
 func (s style) faint(text string) string { return s.paint("2", text) }
-func (s style) green(text string) string { return s.paint("32", text) }
 func (s style) red(text string) string   { return s.paint("31", text) }
 
 func isTerminal(w any) bool {
@@ -49,7 +48,7 @@ func table(w io.Writer, s style, heading []string, rows [][]string) {
 	for _, row := range rows {
 		fmt.Fprintln(tw, strings.Join(row, "\t"))
 	}
-	tw.Flush()
+	_ = tw.Flush() // into memory
 	head, rest, _ := strings.Cut(b.String(), "\n")
 	fmt.Fprintln(w, s.faint(strings.TrimRight(head, " ")))
 	for line := range strings.Lines(rest) {

@@ -33,7 +33,7 @@ func (p *program) searchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			resp, err := cl.retrieval.Search(cmd.Context(), req)
 			if err != nil {
 				return err

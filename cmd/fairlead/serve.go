@@ -113,13 +113,13 @@ func (a *app) watch(ctx context.Context, getenv func(string) string) (wait func(
 }
 
 // needsRestart names the parts of a configuration that only a start takes over.
-func needsRestart(old, new *config.Config) (parts []string) {
+func needsRestart(before, after *config.Config) (parts []string) {
 	for name, changed := range map[string]bool{
-		"server":    fmt.Sprint(old.Server) != fmt.Sprint(new.Server),
-		"database":  old.Database != new.Database,
-		"log":       old.Log != new.Log,
-		"telemetry": fmt.Sprint(old.Telemetry) != fmt.Sprint(new.Telemetry),
-		"retrieval": old.Retrieval.Split != new.Retrieval.Split || old.Retrieval.LexicalWeight != new.Retrieval.LexicalWeight,
+		"server":    fmt.Sprint(before.Server) != fmt.Sprint(after.Server),
+		"database":  before.Database != after.Database,
+		"log":       before.Log != after.Log,
+		"telemetry": fmt.Sprint(before.Telemetry) != fmt.Sprint(after.Telemetry),
+		"retrieval": before.Retrieval.Split != after.Retrieval.Split || before.Retrieval.LexicalWeight != after.Retrieval.LexicalWeight,
 	} {
 		if changed {
 			parts = append(parts, name)

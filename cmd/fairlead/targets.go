@@ -17,7 +17,7 @@ func (p *program) targetsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			resp, err := cl.routing.ListTargets(cmd.Context(), &fairleadv1.ListTargetsRequest{})
 			if err != nil {
 				return err
@@ -77,7 +77,7 @@ func (p *program) routeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			resp, err := cl.routing.Explain(cmd.Context(), &fairleadv1.ExplainRequest{Chat: req})
 			if err != nil {
 				return err
@@ -108,7 +108,7 @@ func (p *program) chainsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer cl.close()
+			defer p.done(cl)
 			resp, err := cl.run.ListChains(cmd.Context(), &fairleadv1.ListChainsRequest{})
 			if err != nil {
 				return err

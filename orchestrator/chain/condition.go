@@ -133,7 +133,6 @@ func (c *Condition) collect(tree *ast.AST) error {
 		if p, test, root := selection(e); root != nil {
 			switch p[0] {
 			case rootInput, rootRun, rootSteps:
-				p = path(p)
 				if len(p) < 2 || p[0] == rootSteps && len(p) < 3 {
 					form := p[0] + ".NAME"
 					if p[0] == rootSteps {

@@ -3,6 +3,7 @@ package chain
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -80,7 +81,7 @@ func Parse(file string, data []byte) (*Chain, error) {
 	case nesting(data) > maxNesting:
 		p.fail(place{1, 1}, "the file is nested too deep")
 	default:
-		if body := p.reader.parse(data); body != nil {
+		if body := p.parse(data); body != nil {
 			p.whole(body)
 		}
 	}
@@ -317,7 +318,7 @@ func (p *parsing) condition(n ast.Node, what string) *Condition {
 }
 
 func (p *parsing) syntax(s scalar, what string, err error) {
-	if e, ok := err.(*SyntaxError); ok {
+	if e, ok := errors.AsType[*SyntaxError](err); ok {
 		p.fail(p.within(s, e.Offset), "%s: %s", what, e.Text)
 		return
 	}

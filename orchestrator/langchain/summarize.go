@@ -293,10 +293,9 @@ func (c collapse) Call(ctx context.Context, values map[string]any, options ...ch
 		if err != nil {
 			return nil, err
 		}
-		texts = texts[:0]
-		for _, r := range results {
-			text, _ := r[outputKey].(string)
-			texts = append(texts, text)
+		texts = make([]string, len(results))
+		for i, r := range results {
+			texts[i], _ = r[outputKey].(string)
 		}
 	}
 }

@@ -194,7 +194,7 @@ func summarize(plan *Plan, policy *Policy) string {
 		return "no target qualifies"
 	}
 	first := &plan.Records[0]
-	why := ""
+	var why string
 	switch policy.Prefer {
 	case Best:
 		why = "quality unknown"
