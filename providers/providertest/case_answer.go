@@ -16,7 +16,7 @@ import (
 func call(t *testing.T, w *Wire, e Endpoint, reply func(*exchange)) *result {
 	t.Helper()
 	s := newServer(t, w.format(), reply)
-	r := drain(t, w.generator(t, s, e).Generate(t.Context(), chatRequest()), nil)
+	r := drain(t, w.generator(t, s, e).Generate(lasting, chatRequest()), nil)
 	if n := len(s.asked()); n != 1 {
 		t.Errorf("the server was asked %d times: adapters never retry", n)
 	}

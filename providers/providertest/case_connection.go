@@ -22,7 +22,7 @@ func runConnections(t *testing.T, w *Wire) {
 		_ = l.Close()
 		s := newServer(t, f, nil)
 		g := w.generator(t, s, Endpoint{URL: "http://" + address + f.base})
-		r := drain(t, g.Generate(t.Context(), chatRequest()), nil)
+		r := drain(t, g.Generate(lasting, chatRequest()), nil)
 		wantKind(t, r.err, providers.KindUnavailable)
 		keepsSecrets(t, r.err)
 	})
@@ -62,16 +62,24 @@ func runConnections(t *testing.T, w *Wire) {
 		s := newServer(t, f, nil)
 		g := w.generator(t, s, Endpoint{})
 		for range 20 {
-			wantGood(t, drain(t, g.Generate(t.Context(), chatRequest()), nil))
+			wantGood(t, drain(t, g.Generate(lasting, chatRequest()), nil))
 		}
 		if n := s.connections.Load(); n > 2 {
 			t.Errorf("20 calls, one after the other, took %d connections", n)
 		}
 	})
 
+	t.Run("a stream that nobody loops over makes no call", func(t *testing.T) {
+		s := newServer(t, f, nil)
+		_ = w.generator(t, s, Endpoint{}).Generate(lasting, chatRequest())
+		if n := len(s.asked()); n != 0 {
+			t.Errorf("the server was asked %d times", n)
+		}
+	})
+
 	t.Run("the credential is sent", func(t *testing.T) {
 		s := newServer(t, f, nil)
-		wantGood(t, drain(t, w.generator(t, s, Endpoint{}).Generate(t.Context(), chatRequest()), nil))
+		wantGood(t, drain(t, w.generator(t, s, Endpoint{}).Generate(lasting, chatRequest()), nil))
 		for _, r := range s.asked() {
 			if got := r.header.Get("Authorization"); got != "Bearer "+secretKey {
 				t.Errorf("Authorization is %q", got)

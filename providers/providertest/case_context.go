@@ -99,7 +99,7 @@ func runContexts(t *testing.T, w *Wire) {
 		})
 		g := w.generator(t, s, Endpoint{})
 		for range 5 {
-			drain(t, g.Generate(t.Context(), chatRequest()), func(int, providers.Chunk) bool { return false })
+			drain(t, g.Generate(lasting, chatRequest()), func(int, providers.Chunk) bool { return false })
 			select {
 			case <-left:
 			case <-time.After(5 * time.Second):

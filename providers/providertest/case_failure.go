@@ -127,7 +127,7 @@ func runFailures(t *testing.T, w *Wire) {
 	t.Run("a slow reader is no pause", func(t *testing.T) {
 		s := newServer(t, f, nil)
 		g := w.generator(t, s, Endpoint{IdleTimeout: 20 * time.Millisecond})
-		r := drain(t, g.Generate(t.Context(), chatRequest()), func(int, providers.Chunk) bool {
+		r := drain(t, g.Generate(lasting, chatRequest()), func(int, providers.Chunk) bool {
 			<-time.After(45 * time.Millisecond)
 			return true
 		})

@@ -28,7 +28,7 @@ func runOffsets(t *testing.T, w *Wire) {
 		})
 		for at := 1; at < len(body); at++ {
 			parts <- [2]string{body[:at], body[at:]}
-			r := drain(t, g.Generate(t.Context(), chatRequest()), nil)
+			r := drain(t, g.Generate(lasting, chatRequest()), nil)
 			if wantGood(t, r); t.Failed() {
 				t.Fatalf("split at byte %d, before %q", at, clip(body[at:]))
 			}
@@ -59,7 +59,7 @@ func runOffsets(t *testing.T, w *Wire) {
 			})
 			for at := range len(body) + 1 {
 				part <- body[:at]
-				r := drain(t, g.Generate(t.Context(), chatRequest()), nil)
+				r := drain(t, g.Generate(lasting, chatRequest()), nil)
 				ok := r.err == nil
 				switch {
 				case ok && at < enough:

@@ -40,7 +40,7 @@ func runRequests(t *testing.T, h Harness) {
 				t.Skipf("the harness does not declare %s", needs)
 			}
 			s := newServer(t, w.format(), nil)
-			r := drain(t, w.generator(t, s, Endpoint{}).Generate(t.Context(), req), nil)
+			r := drain(t, w.generator(t, s, Endpoint{}).Generate(lasting, req), nil)
 			if d := cmp.Diff(before, req); d != "" {
 				t.Errorf("the call changed the request (-before +after):\n%s", d)
 			}
@@ -77,7 +77,7 @@ func runRequests(t *testing.T, h Harness) {
 			"a picture of nothing":   {Model: "m", Messages: picture(providers.Image{})},
 			"a picture of two kinds": {Model: "m", Messages: picture(providers.Image{URL: "http://x", Data: []byte("x"), MediaType: "image/png"})},
 		} {
-			r := drain(t, g.Generate(t.Context(), req), nil)
+			r := drain(t, g.Generate(lasting, req), nil)
 			if k := providers.KindOf(r.err); k != providers.KindInvalid && k != providers.KindUnsupported {
 				t.Errorf("%s: %v", name, r.err)
 			}

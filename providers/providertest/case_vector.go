@@ -20,7 +20,7 @@ func runVectors(t *testing.T, w *Wire) {
 		g := *f
 		g.other = func(x *exchange) bool { reply(x); return true }
 		s := newServer(t, &g, nil)
-		out, err := w.embedder(t, s, Endpoint{}).Embed(t.Context(), &providers.EmbedRequest{Model: "asked-model", Texts: texts})
+		out, err := w.embedder(t, s, Endpoint{}).Embed(lasting, &providers.EmbedRequest{Model: "asked-model", Texts: texts})
 		if n := len(s.asked()); n != 1 {
 			t.Errorf("the server was asked %d times", n)
 		}
@@ -43,7 +43,7 @@ func runVectors(t *testing.T, w *Wire) {
 
 	t.Run("dimensions", func(t *testing.T) {
 		s := newServer(t, f, nil)
-		out, err := w.embedder(t, s, Endpoint{}).Embed(t.Context(), &providers.EmbedRequest{Model: "asked-model", Texts: texts, Dimensions: 3})
+		out, err := w.embedder(t, s, Endpoint{}).Embed(lasting, &providers.EmbedRequest{Model: "asked-model", Texts: texts, Dimensions: 3})
 		if err != nil || len(out.Vectors[0]) != 3 || out.Model != "wire-embed" || out.Usage.Input != 9 {
 			t.Errorf("%+v, %v", out, err)
 		}
@@ -140,7 +140,7 @@ func runModels(t *testing.T, w *Wire) {
 	if !ok {
 		t.Skip("the adapter is no Lister")
 	}
-	models, err := l.Models(t.Context())
+	models, err := l.Models(lasting)
 	if err != nil {
 		t.Fatal(err)
 	}

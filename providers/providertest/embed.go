@@ -22,7 +22,7 @@ func runEmbed(t *testing.T, h Harness) {
 		e := h.Embedder(t)
 		before := &providers.EmbedRequest{Model: h.EmbedModel, Texts: append([]string(nil), texts...)}
 		req := &providers.EmbedRequest{Model: h.EmbedModel, Texts: append([]string(nil), texts...)}
-		all, err := e.Embed(t.Context(), req)
+		all, err := e.Embed(lasting, req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ func runEmbed(t *testing.T, h Harness) {
 			t.Fatal(err)
 		}
 		for i, text := range texts {
-			one, err := e.Embed(t.Context(), &providers.EmbedRequest{Model: h.EmbedModel, Texts: []string{text}})
+			one, err := e.Embed(lasting, &providers.EmbedRequest{Model: h.EmbedModel, Texts: []string{text}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,7 +51,7 @@ func runEmbed(t *testing.T, h Harness) {
 
 	t.Run("no texts", func(t *testing.T) {
 		noLeak(t)
-		got, err := h.Embedder(t).Embed(t.Context(), &providers.EmbedRequest{Model: h.EmbedModel})
+		got, err := h.Embedder(t).Embed(lasting, &providers.EmbedRequest{Model: h.EmbedModel})
 		if err != nil || got == nil || len(got.Vectors) != 0 {
 			t.Errorf("got %+v, %v: want no vectors and no error", got, err)
 		}
@@ -72,7 +72,7 @@ func runEmbed(t *testing.T, h Harness) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				got, err := e.Embed(t.Context(), req)
+				got, err := e.Embed(lasting, req)
 				if err != nil {
 					t.Error(err)
 				} else if err := checkVectors(got.Vectors, len(texts)); err != nil {

@@ -43,6 +43,8 @@ var openaiFormat = format{
 		`data: {"choices":[]} {"choices":[]}` + "\n\n",
 		"Internal Server Error\n\n", "<html>\n\n",
 		`data: {"choices":[{"index":1,"delta":{"content":"B"}}]}` + "\n\n",
+		strings.TrimPrefix(openaiChunk(`{"content":"x"}`, "null"), "data: "),
+		"event: error\n" + openaiChunk(`{"content":"x"}`, "null"),
 		openaiChunk(`{"function_call":{"name":"f","arguments":"{}"}}`, "null"),
 	},
 	idle: ": OPENROUTER PROCESSING\n\n",
