@@ -55,7 +55,8 @@ type Config struct {
 	// Parallel is how many documents are read, batches embedded and documents stored at once. Default
 	// the number of processors.
 	Parallel int
-	// Candidates is how many passages each leg of a search gives at least. Default 200.
+	// Candidates is how many passages each leg of a search gives at least: more for a search that
+	// asks for many. Default 64.
 	Candidates int
 	// QueryTimeout is the most time that embedding a query may take before the search goes on by words
 	// alone. With a deadline it is at most half of what is left. Default 5 s.
@@ -79,7 +80,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Passages, 100_000)
 	set(&c.Batch, 64)
 	set(&c.Parallel, runtime.GOMAXPROCS(0))
-	set(&c.Candidates, 200)
+	set(&c.Candidates, 64)
 	if c.QueryTimeout <= 0 {
 		c.QueryTimeout = 5 * time.Second
 	}

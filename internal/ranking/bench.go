@@ -13,9 +13,9 @@ import (
 
 // How deep the benchmark looks. A document may be several passages, so more passages are asked for than
 // documents are judged. The first look asks for so few that the legs give no more candidates than they do
-// for a usual search: the score of a fused hit depends on how many there are.
+// for a usual search, which finds ten: the score of a fused hit depends on how many there are.
 const (
-	nearDocuments, nearPassages = 10, 40
+	nearDocuments, nearPassages = 10, 12
 	farDocuments, farPassages   = 100, 300
 )
 

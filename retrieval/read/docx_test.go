@@ -84,16 +84,21 @@ func TestDamagedDOCX(t *testing.T) {
 }
 
 func TestDOCXBomb(t *testing.T) {
-	bomb := makeDOCX(t, wordP("", strings.Repeat("a", 65<<20)))
-	if len(bomb) > 1<<20 {
-		t.Fatalf("the bomb has %d bytes", len(bomb))
-	}
-	_, err := Read(t.Context(), "a.docx", "", bomb, Limits{})
-	if fault.ReasonOf(err) != fault.ReasonTooLarge {
-		t.Errorf("bomb: %v", err)
-	}
-	styles := makeDOCX(t, wordP("", "text"), docxStyles, "<w:styles>"+strings.Repeat(" ", 65<<20))
-	if _, err := Read(t.Context(), "a.docx", "", styles, Limits{}); fault.ReasonOf(err) != fault.ReasonTooLarge {
-		t.Errorf("bomb in the styles: %v", err)
+	many := strings.Repeat("a", 3<<20)
+	for _, c := range []struct {
+		what   string
+		bomb   []byte
+		limits Limits
+	}{
+		{"body", makeDOCX(t, wordP("", many)), Limits{UnpackedBytes: 2 << 20}},
+		{"styles", makeDOCX(t, wordP("", "text"), docxStyles, "<w:styles>"+many), Limits{UnpackedBytes: 2 << 20}},
+		{"a thousand times its packed size", makeDOCX(t, wordP("", many)), Limits{}},
+	} {
+		if len(c.bomb) > 1<<16 {
+			t.Fatalf("%s: the bomb has %d bytes", c.what, len(c.bomb))
+		}
+		if _, err := Read(t.Context(), "a.docx", "", c.bomb, c.limits); fault.ReasonOf(err) != fault.ReasonTooLarge {
+			t.Errorf("%s: %v", c.what, err)
+		}
 	}
 }

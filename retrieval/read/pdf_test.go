@@ -132,14 +132,14 @@ func TestDamagedPDF(t *testing.T) {
 func TestHostilePDF(t *testing.T) {
 	self := stream("/Subtype /Form /Resources << /XObject << /X 10 0 R >> >>", strings.Repeat("/X Do ", 100))
 	for what, file := range map[string]string{
-		"nesting":          string(twoPages(strings.Repeat("[", 1<<20), deflate(strings.Repeat("<<", 1<<20)))),
+		"nesting":          string(twoPages(strings.Repeat("[", 1<<16), deflate(strings.Repeat("<<", 1<<16)))),
 		"open string":      string(twoPages("(never closed", "<dead")),
 		"form bomb":        strings.Replace(string(twoPages("/X Do", "")), stream("/Type /XObject /Subtype /Form", "BT /F1 10 Tf 50 100 Td (In a form) Tj ET"), self, 1),
-		"flate bomb":       string(twoPages("q", strings.Repeat(" ", 16<<20))),
+		"flate bomb":       string(twoPages("q", strings.Repeat(" ", 4<<20))),
 		"map of all codes": string(makePDF("<< /Type /Catalog /Pages 2 0 R >>", "<< /Kids [4 0 R] >>", "null", "<< /Contents 5 0 R /Resources << /Font << /F 6 0 R >> >> >>", stream("", "BT /F 1 Tf (x) Tj ET"), "<< /Subtype /Type0 /ToUnicode 7 0 R /DescendantFonts [<< /W [0 999999999 1 0 999999999 1] >>] >>", stream("", "1 beginbfrange <00000000> <ffffffff> <0000> endbfrange"))),
 	} {
 		start := time.Now()
-		_, err := Read(t.Context(), "a.pdf", "", []byte(file), Limits{Time: 5 * time.Second, UnpackedBytes: 8 << 20})
+		_, err := Read(t.Context(), "a.pdf", "", []byte(file), Limits{Time: 5 * time.Second, UnpackedBytes: 2 << 20})
 		if fault.CodeOf(err) != fault.InvalidArgument {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -147,5 +147,37 @@ func TestHostilePDF(t *testing.T) {
 	}
 	if _, err := Read(t.Context(), "a.pdf", "", twoPages("q", ""), Limits{Pages: 1}); fault.ReasonOf(err) != fault.ReasonTooLarge {
 		t.Errorf("pages: %v", err)
+	}
+}
+
+func TestPDFNestingIsCapped(t *testing.T) {
+	for open := range strings.FieldsSeq("[ << <</K") {
+		l := &pdfLexer{b: []byte(strings.Repeat(open, 10_000))}
+		deepest := 0
+		for {
+			x, ok := l.next(0)
+			if !ok {
+				break
+			}
+			depth := 0
+			for x != nil {
+				switch v := x.(type) {
+				case pdfArray:
+					x = nil
+					if len(v) > 0 {
+						x = v[0]
+					}
+				case pdfDict:
+					x = v["K"]
+				default:
+					x = nil
+				}
+				depth++
+			}
+			deepest = max(deepest, depth)
+		}
+		if deepest > pdfDepth+2 {
+			t.Errorf("%q is nested %d deep", open, deepest)
+		}
 	}
 }
