@@ -107,6 +107,7 @@ func TestWhatItCannotDo(t *testing.T) {
 		"JSON":          {providers.Request{Query: "x", Documents: docs, Format: providers.Format{Kind: providers.FormatJSONSchema, Schema: json.RawMessage("{}")}}, providers.KindUnsupported, "JSON"},
 		"a tool":        {providers.Request{Query: "x", Documents: docs, ToolChoice: providers.ToolChoice{Mode: providers.ToolsRequired}}, providers.KindUnsupported, "tools"},
 		"a picture":     {providers.Request{Documents: docs, Messages: []providers.Message{{Role: providers.User, Parts: []providers.Part{{Image: &providers.Image{URL: "http://x"}}}}}}, providers.KindUnsupported, "pictures"},
+		"a field":       {providers.Request{Query: "x", Documents: docs, Extra: map[string]json.RawMessage{"logprobs": json.RawMessage("true")}}, providers.KindUnsupported, "logprobs"},
 		"another model": {providers.Request{Model: "gpt", Query: "x", Documents: docs}, providers.KindNotFound, "extractive"},
 		"no tokens":     {providers.Request{Query: "x", Documents: docs, MaxTokens: &zero}, providers.KindInvalid, "max_tokens"},
 	} {

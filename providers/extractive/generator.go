@@ -120,6 +120,11 @@ func (g *Generator) refuse(req *providers.Request) *providers.Error {
 		return &providers.Error{Kind: providers.KindUnsupported, Detail: fmt.Sprintf(format, args...)}
 	}
 	needs := req.Needs()
+	if names := providers.MeaningfulExtra(req.Extra); names != nil {
+		e := unsupported("it quotes documents and cannot do what this field asks")
+		e.Param = providers.SafeCode(names[0])
+		return e
+	}
 	switch {
 	case req.Model != "" && req.Model != Name:
 		return &providers.Error{Kind: providers.KindNotFound, Detail: "the only model is " + Name}

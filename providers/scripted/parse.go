@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"fairlead/providers"
+	"fairlead/providers/internal/wire"
 )
 
 // Script is a parsed model name.
@@ -230,27 +230,7 @@ func (s *Script) failure() *providers.Error {
 	case "model_not_found":
 		e.Kind = providers.KindNotFound
 	default:
-		e.Kind = statusKind(s.code)
+		e.Kind = wire.StatusKind(s.code)
 	}
 	return e
-}
-
-// statusKind is what an HTTP status means without a code of the backend.
-func statusKind(status int) providers.Kind {
-	switch {
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return providers.KindAuth
-	case status == http.StatusPaymentRequired:
-		return providers.KindQuota
-	case status == http.StatusNotFound:
-		return providers.KindNotFound
-	case status == http.StatusRequestTimeout:
-		return providers.KindTimeout
-	case status == http.StatusTooManyRequests:
-		return providers.KindRateLimited
-	case status >= 500:
-		return providers.KindUnavailable
-	default:
-		return providers.KindInvalid
-	}
 }
