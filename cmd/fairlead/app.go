@@ -39,8 +39,9 @@ type app struct {
 
 // openOptions say what the command wants differently from the configuration.
 type openOptions struct {
-	// quiet logs warnings and errors only: the command line speaks for itself.
-	quiet bool
+	// own is for a command that serves itself alone, on loopback: it logs warnings and errors only, and what
+	// the configuration says about the listener and its callers does not count.
+	own bool
 	// store is the store's file, in place of the configuration's.
 	store string
 }
@@ -51,7 +52,7 @@ func (p *program) load() (*config.Config, *config.Report, config.Options, error)
 	for _, s := range p.settings {
 		path, text, ok := strings.Cut(s, "=")
 		if !ok {
-			return nil, nil, o, fmt.Errorf("reading --set %q: write path=value, such as server.listen=127.0.0.1:9000", s)
+			return nil, nil, o, &usageError{fmt.Errorf("reading --set %q: write path=value, such as server.listen=127.0.0.1:9000", s)}
 		}
 		o.Set[path] = text
 	}
@@ -73,7 +74,12 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	if a.config, a.report, a.options, err = p.load(); err != nil {
 		return nil, err
 	}
-	if a.logger, err = p.logger(a.config, o.quiet); err != nil {
+	if o.own {
+		s := &a.config.Server
+		s.TLS, s.Hosts, s.CORSOrigins, s.MaxInFlight, s.DrainDelay = config.TLS{}, nil, nil, 0, 0
+		s.ReadLimit = max(s.ReadLimit, maxFile+batchBytes)
+	}
+	if a.logger, err = p.logger(a.config, o.own); err != nil {
 		return nil, err
 	}
 	if err := a.openStore(ctx, o.store); err != nil {
@@ -98,9 +104,9 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	return a, a.openServer()
 }
 
-func (p *program) logger(c *config.Config, quiet bool) (*slog.Logger, error) {
+func (p *program) logger(c *config.Config, own bool) (*slog.Logger, error) {
 	level := c.Log.Level
-	if quiet {
+	if own {
 		level = "warn"
 	}
 	if p.logLevel != "" {
@@ -108,7 +114,7 @@ func (p *program) logger(c *config.Config, quiet bool) (*slog.Logger, error) {
 	}
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("reading the log level %q: use debug, info, warn or error", level)
+		return nil, &usageError{fmt.Errorf("reading --log-level %q: use debug, info, warn or error", level)}
 	}
 	return telemetry.NewLogger(p.err, least, c.Log.Format)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -18,6 +19,13 @@ import (
 	fairleadv1 "fairlead/gen/fairlead/v1"
 )
 
+const (
+	// noBudget stands for a run that no flag limits.
+	noBudget = -1.0
+	// maxBudget is in US dollars; it keeps the sum in billionths of one within an int64.
+	maxBudget = 1e6
+)
+
 // limits are the flags that bound a run.
 type limits struct {
 	label   string
@@ -28,18 +36,24 @@ type limits struct {
 func (l *limits) flags(c *cobra.Command) {
 	c.Flags().StringVar(&l.label, "label", "", "how sensitive the question is: public, internal, confidential or restricted")
 	c.Flags().DurationVar(&l.timeout, "timeout", 0, "the most time the run may take, such as 30s")
-	c.Flags().Float64Var(&l.budget, "budget", -1, "the most the run may cost, in US dollars; 0 allows only what is free")
+	c.Flags().Float64Var(&l.budget, "budget", noBudget, "the most the run may cost, in US dollars; 0 allows only what is free")
 }
 
 func (l *limits) read() (label fairleadv1.Label, timeout *durationpb.Duration, budget *fairleadv1.Money, err error) {
 	if label, err = parseLabel(l.label); err != nil {
 		return label, nil, nil, err
 	}
-	if l.timeout > 0 {
+	switch {
+	case l.timeout > 0:
 		timeout = durationpb.New(l.timeout)
+	case l.timeout < 0:
+		return label, nil, nil, &usageError{fmt.Errorf("reading --timeout %s: it cannot be negative", l.timeout)}
 	}
-	if l.budget >= 0 {
-		budget = &fairleadv1.Money{NanoUsd: int64(l.budget * 1e9)}
+	switch {
+	case l.budget >= 0 && l.budget <= maxBudget:
+		budget = &fairleadv1.Money{NanoUsd: int64(math.Round(l.budget * 1e9))}
+	case l.budget != noBudget: // also what is not a number, which would compare as no limit at all
+		return label, nil, nil, &usageError{fmt.Errorf("reading --budget %g: use US dollars from 0 to %g", l.budget, maxBudget)}
 	}
 	return label, timeout, budget, nil
 }
@@ -70,7 +84,7 @@ func (p *program) askCommand() *cobra.Command {
 			for _, in := range inputs {
 				name, v, ok := strings.Cut(in, "=")
 				if !ok {
-					return &usageError{cmd.CommandPath(), fmt.Errorf("reading --input %q: write name=value", in)}
+					return &usageError{fmt.Errorf("reading --input %q: write name=value", in)}
 				}
 				input[name] = value(v).AsInterface()
 			}
@@ -78,7 +92,7 @@ func (p *program) askCommand() *cobra.Command {
 			if err := ask(cmd.Context(), cl, chain, input, &l, r); err != nil {
 				return err
 			}
-			if explained {
+			if explained && !p.json {
 				r.explain()
 				fmt.Fprintln(p.out)
 				r.table()
@@ -111,7 +125,7 @@ func (p *program) renderer() *renderer {
 func ask(ctx context.Context, cl *client, chain string, input map[string]any, l *limits, r *renderer) error {
 	in, err := structpb.NewStruct(input)
 	if err != nil {
-		return fmt.Errorf("reading the input: %w", err)
+		return &usageError{errors.New("reading the input: it is not UTF-8")}
 	}
 	req := &fairleadv1.RunRequest{Chain: chain, Input: in}
 	if req.Label, req.Timeout, req.Budget, err = l.read(); err != nil {
@@ -151,6 +165,9 @@ server's configuration says; --model names a policy, a chain or a target. An emp
 				return err
 			}
 			defer p.done(cl)
+			if _, _, _, err := l.read(); err != nil {
+				return err
+			}
 			if session == "" {
 				session = "chat-" + uuid.NewString()
 			}
@@ -181,7 +198,7 @@ func (p *program) converse(ctx context.Context, cl *client, model, session strin
 			if !prompt || ctx.Err() != nil {
 				return err
 			}
-			fmt.Fprintln(p.err, p.style().red("failed: "+explain(err).Error())) // the conversation goes on
+			fmt.Fprintln(p.err, p.style().red("failed: "+p.explain(err).Error())) // the conversation goes on
 			continue
 		}
 		if explained {

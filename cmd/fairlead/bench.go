@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,13 +28,16 @@ cran.qry.xml and cranqrel.trec.txt, or a folder above one called cranfield.`,
 				folder = p.getenv("FAIRLEAD_DATA")
 			}
 			if folder == "" {
-				return &usageError{cmd.CommandPath(), errors.New("name the folder of the judged data with --folder")}
+				return &usageError{errors.New("name the folder of the judged data with --folder")}
+			}
+			if below := filepath.Join(folder, "cranfield"); isFolder(below) {
+				folder = below
 			}
 			d, err := ranking.Cranfield(folder)
 			if err != nil {
 				return err
 			}
-			a, err := p.open(cmd.Context(), openOptions{quiet: true, store: ":memory:"})
+			a, err := p.open(cmd.Context(), openOptions{own: true, store: ":memory:"})
 			if err != nil {
 				return err
 			}
@@ -51,6 +56,11 @@ cran.qry.xml and cranqrel.trec.txt, or a folder above one called cranfield.`,
 	r.Flags().StringVar(&folder, "folder", "", "the folder of the judged data (default: the environment's FAIRLEAD_DATA)")
 	c.AddCommand(r)
 	return c
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (p *program) showRanking(r *ranking.Report) {

@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
 
 	fairleadv1 "fairlead/gen/fairlead/v1"
 	"fairlead/gen/fairlead/v1/fairleadv1connect"
+	"fairlead/internal/fault"
 )
 
 // client calls a server: one that runs elsewhere, or one that the command runs on its own. Either way the
@@ -46,11 +49,11 @@ func (p *program) connect(ctx context.Context) (*client, error) {
 	if p.server != "" {
 		u, err := url.Parse(p.server)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("reading --server %q: write an address such as http://127.0.0.1:8080", p.server)
+			return nil, &usageError{fmt.Errorf("reading --server %q: write an address such as http://127.0.0.1:8080", p.server)}
 		}
 		return newClient(strings.TrimSuffix(p.server, "/"), http.DefaultTransport.(*http.Transport).Clone()), nil
 	}
-	a, err := p.open(ctx, openOptions{quiet: true})
+	a, err := p.open(ctx, openOptions{own: true})
 	if err != nil {
 		return nil, err
 	}
@@ -85,14 +88,16 @@ func (a *app) loopback(ctx context.Context) (*client, error) {
 }
 
 // explain gives an error as a person should read it: what a server said, without the protocol's words.
-func explain(err error) error {
+func (p *program) explain(err error) error {
 	var ce *connect.Error
 	if !errors.As(err, &ce) {
 		return err
 	}
 	text := ce.Message()
-	if ce.Code() == connect.CodeUnavailable && !connect.IsWireError(err) {
-		text = "the server cannot be reached: " + text
+	if !connect.IsWireError(err) {
+		if broken := p.broken(err); broken != nil {
+			return broken
+		}
 	}
 	for _, d := range ce.Details() {
 		value, err := d.Value()
@@ -100,6 +105,9 @@ func explain(err error) error {
 			continue
 		}
 		if info, ok := value.(*fairleadv1.ErrorInfo); ok {
+			if info.GetReason() == string(fault.ReasonUnknownColl) {
+				text += ", and `fairlead ingest PATH` makes one"
+			}
 			if info.GetReason() != "" {
 				text += " [" + info.GetReason() + "]"
 			}
@@ -109,4 +117,43 @@ func explain(err error) error {
 		}
 	}
 	return errors.New(text)
+}
+
+// broken describes a call that failed on its way, in words; nil is any other failure.
+func (p *program) broken(err error) error {
+	address := p.server
+	if address == "" {
+		address = "on loopback"
+	}
+	var number syscall.Errno
+	var name *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &name):
+		return fmt.Errorf("calling the server %s: its name %q cannot be found: check the address", address, name.Name)
+	case errors.As(err, &op) && op.Op == "dial":
+		why := "it cannot be reached"
+		if errors.As(err, &number) {
+			why += " (" + number.Error() + ")"
+		}
+		return fmt.Errorf("calling the server %s: %s: check the address, or start one with `fairlead serve`", address, why)
+	case connect.CodeOf(err) == connect.CodeUnavailable, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.As(err, &op):
+		return fmt.Errorf("calling the server %s: the connection broke before the answer was whole: try again", address)
+	}
+	return nil
+}
+
+// reasonOf gives the reason that a server's error carries.
+func reasonOf(err error) string {
+	var ce *connect.Error
+	if errors.As(err, &ce) {
+		for _, d := range ce.Details() {
+			if value, err := d.Value(); err == nil {
+				if info, ok := value.(*fairleadv1.ErrorInfo); ok {
+					return info.GetReason()
+				}
+			}
+		}
+	}
+	return ""
 }

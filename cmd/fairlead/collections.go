@@ -89,7 +89,7 @@ func (p *program) deleteCollectionCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !yes {
-				return &usageError{cmd.CommandPath(), fmt.Errorf("deleting %s cannot be undone: say --yes", args[0])}
+				return &usageError{fmt.Errorf("deleting %s cannot be undone: say --yes", args[0])}
 			}
 			cl, err := p.connect(cmd.Context())
 			if err != nil {

@@ -64,7 +64,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(store)) }()
 	started := time.Now()
-	a, err := d.open(ctx, openOptions{quiet: true, store: filepath.Join(store, "fairlead.db")})
+	a, err := d.open(ctx, openOptions{own: true, store: filepath.Join(store, "fairlead.db")})
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,20 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.json {
-		return nil
+	d.summary(a, questions, started)
+	if d.keep {
+		d.say("\n%s %s (Ctrl-C ends it)\n", s.bold("Still serving at"), cl.address)
+		<-ctx.Done()
 	}
+	return nil
+}
+
+// summary shows the steps of all questions and how to go on.
+func (d *demo) summary(a *app, questions []*renderer, started time.Time) {
+	if d.json {
+		return
+	}
+	s := d.style()
 	d.say("%s\n", s.bold("What each step took, and why it went where it went"))
 	all := d.renderer()
 	for i, r := range questions {
@@ -97,11 +108,6 @@ func (d *demo) run(ctx context.Context) (err error) {
 	all.table()
 	d.say("\n%s\n\n", s.faint("Done in "+time.Since(started).Round(time.Millisecond).String()+". Nothing above is canned: ask it something else."))
 	d.goOn(a)
-	if d.keep {
-		d.say("\n%s %s (Ctrl-C ends it)\n", s.bold("Still serving at"), cl.address)
-		<-ctx.Done()
-	}
-	return nil
 }
 
 // say speaks to a person; scripts get JSON alone.
@@ -177,7 +183,7 @@ func (d *demo) ask(ctx context.Context, cl *client) ([]*renderer, error) {
 	for _, q := range questions {
 		d.say("%s\n", d.style().bold("» "+q))
 		r := d.renderer()
-		if err := ask(ctx, cl, "answer", map[string]any{"question": q}, &limits{budget: -1}, r); err != nil {
+		if err := ask(ctx, cl, "answer", map[string]any{"question": q}, &limits{budget: noBudget}, r); err != nil {
 			return nil, err
 		}
 		d.say("\n")

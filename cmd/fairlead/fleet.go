@@ -59,7 +59,7 @@ func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) 
 	f.config.DefaultEmbedder, f.config.DefaultLabel = c.Retrieval.Embedder, c.Chat.DefaultLabel
 	backends := map[string]*backend{}
 	for name, b := range c.Backends {
-		made, err := newBackend(name, b)
+		made, err := a.newBackend(name, b)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) 
 			return nil, err
 		}
 	}
-	if err := f.discover(ctx, c, getenv); err != nil {
+	if err := a.discover(ctx, f, c, getenv); err != nil {
 		return nil, err
 	}
 	if err := f.builtIn(); err != nil {
@@ -91,7 +91,7 @@ func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) 
 	return f, nil
 }
 
-func newBackend(name string, b config.Backend) (*backend, error) {
+func (a *app) newBackend(name string, b config.Backend) (*backend, error) {
 	made := &backend{}
 	if b.Limits.Concurrency > 0 {
 		made.limiter = orchestrator.NewLimiter(b.Limits.Concurrency)
@@ -105,7 +105,7 @@ func newBackend(name string, b config.Backend) (*backend, error) {
 	case config.KindOpenAI:
 		var c *openai.Client
 		c, err = openai.New(openai.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle})
+			HTTPClient: a.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle})
 		made.generator, made.embedder = c, c
 	case config.KindOllama:
 		var keep time.Duration
@@ -114,7 +114,7 @@ func newBackend(name string, b config.Backend) (*backend, error) {
 		}
 		var c *ollama.Client
 		c, err = ollama.New(ollama.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
+			HTTPClient: a.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
 		made.generator, made.embedder = c, c
 	case config.KindScripted:
 		s := scripted.New(scripted.Config{Backend: name})
@@ -134,14 +134,17 @@ func newBackend(name string, b config.Backend) (*backend, error) {
 
 // outbound makes the client that calls a backend: many calls at once to one host, a short wait for a
 // connection, and the environment's proxy, which companies need to reach what is outside.
-func outbound(connect time.Duration) *http.Client {
+func (a *app) outbound(connect time.Duration) *http.Client {
 	if connect == 0 {
 		connect = 5 * time.Second
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1024, 256
-	return &http.Client{Transport: t}
+	if a.telemetry == nil {
+		return &http.Client{Transport: t}
+	}
+	return &http.Client{Transport: a.telemetry.Transport(t)} // model servers that trace continue our trace
 }
 
 func (f *fleet) add(t orchestrator.Target, why string) {
@@ -209,25 +212,25 @@ func (f *fleet) builtIn() error {
 
 // discover adds what is found without being configured: an Ollama on its usual port, and OpenAI when
 // there is a key.
-func (f *fleet) discover(ctx context.Context, c *config.Config, getenv func(string) string) error {
+func (a *app) discover(ctx context.Context, f *fleet, c *config.Config, getenv func(string) string) error {
 	kinds := map[string]bool{}
 	for _, b := range c.Backends {
 		kinds[b.Kind] = true
 	}
 	if c.Discover.Ollama && !kinds[config.KindOllama] {
-		if err := f.findOllama(ctx, getenv); err != nil {
+		if err := a.findOllama(ctx, f, getenv); err != nil {
 			return err
 		}
 	}
 	if c.Discover.OpenAI && !kinds[config.KindOpenAI] {
-		return f.findOpenAI(getenv)
+		return a.findOpenAI(f, getenv)
 	}
 	return nil
 }
 
-func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) error {
+func (a *app) findOllama(ctx context.Context, f *fleet, getenv func(string) string) error {
 	address := ollamaAddress(getenv("OLLAMA_HOST"))
-	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: outbound(probeTime)})
+	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: a.outbound(probeTime)})
 	if err != nil {
 		f.notes = append(f.notes, "OLLAMA_HOST cannot be read, so Ollama was not looked for")
 		return nil
@@ -242,6 +245,11 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 	if len(models) == 0 {
 		f.notes = append(f.notes, "Ollama answers at "+address+" and has no model: pull one, such as `ollama pull qwen3:8b`")
 	}
+	// What runs on this machine lets nothing out; another machine is not known to us.
+	clearance := label.Internal
+	if u, err := url.Parse(address); err == nil && isLoopback(u.Hostname()) {
+		clearance = label.Restricted
+	}
 	for _, m := range models {
 		does := m.Does
 		if does == 0 {
@@ -249,10 +257,15 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 		}
 		f.add(orchestrator.Target{Generator: client, Embedder: client, Target: routing.Target{
 			Name: strings.ReplaceAll(m.Name, "/", "-"), Backend: "ollama", Kind: config.KindOllama, Model: m.Name, Does: does, Context: m.Context,
-			Clearance: label.Restricted, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
+			Clearance: clearance, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
 		}}, "found: Ollama answers at "+address)
 	}
 	return nil
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // ollamaAddress reads OLLAMA_HOST as Ollama's own programs do: a host, with or without scheme and port.
@@ -278,13 +291,13 @@ func ollamaAddress(host string) string {
 
 // findOpenAI adds two models of OpenAI, at the prices that were published when this was written; a
 // configuration says it better.
-func (f *fleet) findOpenAI(getenv func(string) string) error {
+func (a *app) findOpenAI(f *fleet, getenv func(string) string) error {
 	key := getenv("OPENAI_API_KEY")
 	if key == "" {
 		f.notes = append(f.notes, "OPENAI_API_KEY is not set")
 		return nil
 	}
-	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: outbound(0)})
+	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: a.outbound(0)})
 	if err != nil {
 		return fmt.Errorf("backend openai: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	fairleadv1 "fairlead/gen/fairlead/v1"
+	"fairlead/internal/fault"
 )
 
 // readable lists the endings that a folder is searched for. A file that is named outright is always tried.
@@ -21,6 +23,9 @@ var readable = []string{".md", ".markdown", ".txt", ".text", ".rst", ".html", ".
 
 // batchBytes is about how much goes into one request: well under the server's usual limit.
 const batchBytes = 2 << 20
+
+// maxFile is the most that the API takes as one document, in bytes.
+const maxFile = 64 << 20
 
 func (p *program) ingestCommand() *cobra.Command {
 	var collection, label string
@@ -71,7 +76,7 @@ type foundFile struct {
 // findFiles gives the files behind the arguments, each once, by name. A file within a folder is named by
 // the folder's name and its path below it; hidden files and folders are left out.
 func findFiles(args []string, all bool) ([]foundFile, error) {
-	byPath := map[string]foundFile{}
+	byPath, byURI := map[string]foundFile{}, map[string]string{}
 	add := func(path, uri string, info fs.FileInfo) {
 		byPath[path] = foundFile{path: path, uri: filepath.ToSlash(uri), size: info.Size()}
 	}
@@ -89,7 +94,7 @@ func findFiles(args []string, all bool) ([]foundFile, error) {
 		for _, path := range paths {
 			info, err := os.Stat(path)
 			if err != nil {
-				return nil, fmt.Errorf("looking for %q: %w", path, err)
+				return nil, fmt.Errorf("looking for %q: %w", path, plain(err))
 			}
 			if !info.IsDir() {
 				add(path, nameOf(path), info)
@@ -123,13 +128,21 @@ func findFiles(args []string, all bool) ([]foundFile, error) {
 				return nil
 			})
 			if err != nil {
-				return nil, fmt.Errorf("reading the folder %q: %w", path, err)
+				return nil, fmt.Errorf("reading the folder %q: %w", path, plain(err))
 			}
 		}
 	}
 	files := make([]foundFile, 0, len(byPath))
 	for _, f := range byPath {
 		files = append(files, f)
+	}
+	slices.SortFunc(files, func(a, b foundFile) int { return strings.Compare(a.path, b.path) })
+	for _, f := range files {
+		// One would silently take the other's place.
+		if other, ok := byURI[f.uri]; ok {
+			return nil, fmt.Errorf("naming %q: %q would be stored under the same name, %s: name a folder above both, or use two collections", f.path, other, f.uri)
+		}
+		byURI[f.uri] = f.path
 	}
 	slices.SortFunc(files, func(a, b foundFile) int { return strings.Compare(a.uri, b.uri) })
 	if len(files) == 0 {
@@ -144,7 +157,20 @@ func nameOf(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Base(path)
 	}
-	return strings.TrimLeft(filepath.ToSlash(filepath.Clean(path)), "./")
+	path = filepath.ToSlash(filepath.Clean(path))
+	for strings.HasPrefix(path, "../") {
+		path = path[len("../"):]
+	}
+	return path
+}
+
+// plain gives what the system says about a file, without the call and the path, which the message has.
+func plain(err error) error {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }
 
 // ingestion sends files in batches and counts what became of them.
@@ -173,10 +199,13 @@ func (in *ingestion) run(ctx context.Context, files []foundFile) error {
 		return in.send(ctx, batch)
 	}
 	for _, f := range files {
+		if f.size > maxFile {
+			in.failed(f.uri, fmt.Sprintf("it has %d MiB; %d are the most that a document may have", f.size>>20, maxFile>>20), f.size)
+			continue
+		}
 		content, err := os.ReadFile(f.path)
 		if err != nil {
-			in.results = append(in.results, &fairleadv1.IngestResult{Uri: f.uri, Status: fairleadv1.IngestResult_STATUS_FAILED, Error: err.Error()})
-			in.progress(f.size)
+			in.failed(f.uri, "reading the file: "+plain(err).Error(), f.size)
 			continue
 		}
 		if size+len(content) > batchBytes || len(batch) == 100 {
@@ -192,6 +221,16 @@ func (in *ingestion) run(ctx context.Context, files []foundFile) error {
 
 func (in *ingestion) send(ctx context.Context, batch []*fairleadv1.Source) error {
 	resp, err := in.client.retrieval.Ingest(ctx, &fairleadv1.IngestRequest{Collection: in.collection, Sources: batch})
+	if reasonOf(err) == string(fault.ReasonTooLarge) {
+		if half := len(batch) / 2; half > 0 {
+			if err := in.send(ctx, batch[:half]); err != nil {
+				return err
+			}
+			return in.send(ctx, batch[half:])
+		}
+		in.failed(batch[0].GetUri(), "it is larger than the server takes (server.read_limit)", int64(len(batch[0].GetContent())))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -201,6 +240,12 @@ func (in *ingestion) send(ctx context.Context, batch []*fairleadv1.Source) error
 		in.progress(int64(len(batch[i].GetContent())))
 	}
 	return nil
+}
+
+// failed notes a file that was not stored.
+func (in *ingestion) failed(uri, why string, size int64) {
+	in.results = append(in.results, &fairleadv1.IngestResult{Uri: uri, Status: fairleadv1.IngestResult_STATUS_FAILED, Error: why})
+	in.progress(size)
 }
 
 // counts gives how many documents came to each end.

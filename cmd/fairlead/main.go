@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"connectrpc.com/connect"
 	"github.com/spf13/cobra"
 
 	"fairlead/internal/fault"
@@ -50,27 +51,24 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	p := &program{in: in, out: out, err: errOut, environ: environ}
 	root := p.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	var usage *usageError
 	switch {
 	case err == nil:
 		return 0
-	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || fault.CodeOf(err) == fault.Canceled):
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || fault.CodeOf(err) == fault.Canceled || connect.CodeOf(err) == connect.CodeCanceled):
 		return 130
 	case errors.As(err, &usage):
-		fmt.Fprintf(errOut, "fairlead: %v\nRun '%s --help' for how it is used.\n", err, usage.command)
+		fmt.Fprintf(errOut, "fairlead: %v\nRun '%s --help' for how it is used.\n", err, command.CommandPath())
 		return 2
 	default:
-		fmt.Fprintf(errOut, "fairlead: %v\n", explain(err))
+		fmt.Fprintf(errOut, "fairlead: %v\n", p.explain(err))
 		return 1
 	}
 }
 
 // usageError is a command line that was not understood.
-type usageError struct {
-	command string
-	err     error
-}
+type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
@@ -82,6 +80,8 @@ func (p *program) root() *cobra.Command {
 latency, quality and sensitivity, under one budget and one deadline for each run.
 
 Try 'fairlead demo': it needs no key, no GPU and no network.`,
+		Args:          knownCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       telemetry.ReadBuild(version).Version,
@@ -89,7 +89,7 @@ Try 'fairlead demo': it needs no key, no GPU and no network.`,
 	root.SetIn(p.in)
 	root.SetOut(p.out)
 	root.SetErr(p.err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c.CommandPath(), err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err} })
 	f := root.PersistentFlags()
 	f.StringVar(&p.server, "server", p.getenv("FAIRLEAD_SERVER"), "address of a running server, such as http://127.0.0.1:8080; without one the command runs on its own")
 	f.StringVar(&p.data, "data", "", "folder of the store, when the command runs on its own (default: what the configuration says)")
@@ -115,10 +115,37 @@ Try 'fairlead demo': it needs no key, no GPU and no network.`,
 		}
 	}
 	root.AddCommand(p.versionCommand())
+	// Cobra's own commands, made here so that a mistake in their arguments is one like any other.
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		checkArgs(c)
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				below, rest, err := root.Find(args)
+				if err != nil || len(rest) == 0 {
+					return err
+				}
+				return knownCommand(below, rest)
+			}
+		case "completion":
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
 	}
+	checkArgs(root)
 	return root
+}
+
+// knownCommand refuses what is not a command, and says which one may have been meant.
+func knownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", c.CommandPath()+" "+args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += ": did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return errors.New(text)
 }
 
 // checkArgs makes a wrong number of arguments a usage error, for a command and those below it.
@@ -126,7 +153,7 @@ func checkArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return &usageError{c.CommandPath(), err}
+				return &usageError{err}
 			}
 			return nil
 		}

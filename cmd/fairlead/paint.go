@@ -108,7 +108,7 @@ func parseLabel(name string) (fairleadv1.Label, error) {
 	if v, ok := fairleadv1.Label_value["LABEL_"+strings.ToUpper(name)]; ok && v != 0 {
 		return fairleadv1.Label(v), nil
 	}
-	return 0, fmt.Errorf("reading --label %q: use public, internal, confidential or restricted", name)
+	return 0, &usageError{fmt.Errorf("reading the label %q: use public, internal, confidential or restricted", name)}
 }
 
 // clip shortens a text to so many characters, on one line.

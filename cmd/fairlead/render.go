@@ -33,6 +33,9 @@ type shownStep struct {
 // event takes the next event.
 func (r *renderer) event(ev *fairleadv1.Event) error {
 	if r.json {
+		if f := ev.GetRunFinished(); f != nil {
+			r.finished = f
+		}
 		return printJSON(r.out, ev)
 	}
 	switch k := ev.GetKind().(type) {
@@ -127,12 +130,12 @@ func (r *renderer) line() {
 
 // end shows what stands under an answer. A stream that ended without its last event is an error.
 func (r *renderer) end() error {
-	if r.json {
-		return nil
-	}
 	r.line()
 	if r.finished == nil {
 		return errors.New("reading the run: the server's stream ended without its last event, so the answer is not whole")
+	}
+	if r.json {
+		return nil
 	}
 	r.sources()
 	return nil

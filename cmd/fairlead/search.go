@@ -27,7 +27,7 @@ func (p *program) searchCommand() *cobra.Command {
 				return err
 			}
 			if req.Filter, err = parseFilters(filters); err != nil {
-				return &usageError{cmd.CommandPath(), err}
+				return &usageError{err}
 			}
 			cl, err := p.connect(cmd.Context())
 			if err != nil {

@@ -37,13 +37,27 @@ func (p *program) serve(ctx context.Context) error {
 	}
 	ln, err := net.Listen("tcp", a.config.Server.Listen)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listening on %s: %w", a.config.Server.Listen, err), a.Close())
+		return errors.Join(listenError(a.config.Server.Listen, err), a.Close())
 	}
 	a.announce(ln.Addr().String())
 	watched := a.watch(ctx, p.getenv)
 	err = a.server.Serve(ctx, ln)
 	watched()
 	return errors.Join(err, a.Close())
+}
+
+// listenError says why an address cannot be listened on, and what to do.
+func listenError(address string, err error) error {
+	const other = "choose another with --set server.listen=HOST:PORT; port 0 takes a free one"
+	var number syscall.Errno
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listening on %s: another program listens there already: %s", address, other)
+	case errors.As(err, &number):
+		return fmt.Errorf("listening on %s: %s: %s", address, number.Error(), other)
+	default:
+		return fmt.Errorf("listening on %s: it is not an address of this machine: %s", address, other)
+	}
 }
 
 // announce logs what serves, where, and which targets there are and why.
@@ -64,7 +78,7 @@ func (a *app) fleetLog() {
 		a.logger.Info("target", "name", t.Target.Name, "does", t.Target.Does.String(), "clearance", t.Target.Clearance.String(), "why", a.fleet.why[t.Target.Name])
 	}
 	for _, note := range a.fleet.notes {
-		a.logger.Info("note", "text", note)
+		a.logger.Info(note)
 	}
 }
 
