@@ -1,22 +1,32 @@
 package providertest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead/providers"
 )
 
+// hung is when a call that should have failed by itself is given up.
+const hung = 20 * time.Second
+
 // call makes one call to a server that answers with reply, and checks what holds for all calls: one
 // request was made, and no error tells a secret.
 func call(t *testing.T, w *Wire, e Endpoint, reply func(*exchange)) *result {
 	t.Helper()
 	s := newServer(t, w.format(), reply)
-	r := drain(t, w.generator(t, s, e).Generate(lasting, chatRequest()), nil)
+	ctx, cancel := context.WithTimeout(lasting, hung)
+	defer cancel()
+	r := drain(t, w.generator(t, s, e).Generate(ctx, chatRequest()), nil)
+	if ctx.Err() != nil {
+		t.Errorf("the call hung for %v", hung)
+	}
 	if n := len(s.asked()); n != 1 {
 		t.Errorf("the server was asked %d times: adapters never retry", n)
 	}
