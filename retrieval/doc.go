@@ -15,4 +15,17 @@
 // A document is known by its collection and uri. Its fingerprint is made of its bytes, its title, label
 // and metadata, the reader's and splitter's version and the embedder's name: the same fingerprint is no
 // work, another one replaces the document, its passages and its vectors in one transaction.
+//
+// # Search
+//
+// Words and vectors are searched side by side, each for more candidates than are wanted; their scores are
+// mapped to [0,1] and summed with the collection's weight. A search does not die with its embedder: when
+// the query cannot be embedded in time it goes on by words alone, and says so.
+//
+// # Labels
+//
+// A document's label is its own or its collection's, whichever is higher. Every call that touches
+// documents takes the caller's ceiling: what is above it is neither found, given, overwritten nor deleted.
+// A ceiling that is not set is an error of the program. Only DeleteCollection takes none: whether the
+// caller may is decided above.
 package retrieval

@@ -10,8 +10,8 @@ import (
 // 1994, whose CombSUM this is with weights). What a leg did not find has 0 there. When a leg found
 // nothing or has no weight, the other decides alone.
 //
-// Normalised scores are used rather than ranks because a rank forgets by how much the first one won: on
-// public collections the sum of scores beats reciprocal ranks nearly always.
+// Normalised scores are used rather than ranks because a rank forgets by how much the first one won: in
+// the table that Anserini publishes for fusion on BEIR the sum of scores beats reciprocal ranks on 27 of 29.
 //
 // Equal scores are ordered by uri and ordinal, so that a search has one outcome.
 func fuse(lexical, vector []Hit, weight float64) []Hit {
