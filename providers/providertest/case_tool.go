@@ -47,6 +47,7 @@ func runTools(t *testing.T, w *Wire) {
 		broken = map[string]string{
 			"two calls with one number":       piece(a1) + piece(strings.Replace(b1, `"index":1`, `"index":0`, 1)) + end,
 			"two calls of a tool, one number": piece(a1) + piece(strings.Replace(a1, "call_a", "call_b", 1)) + end,
+			"two names of one call":           piece(a1) + piece(`{"index":0,"function":{"name":"tide","arguments":"{}"}}`) + end,
 			"a number below zero":             piece(strings.Replace(a1, `"index":0`, `"index":-1`, 1)) + end,
 			"a number beyond any":             piece(strings.Replace(a1, `"index":0`, `"index":1000000`, 1)) + end,
 			"no name":                         piece(a2) + piece(a3) + end,

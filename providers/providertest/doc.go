@@ -24,4 +24,9 @@
 // should (the last chunk of a chunked body, or Content-Length). A body that ends by closing the connection
 // proves nothing and is truncated without "[DONE]", and so is any stream without a finish_reason: a "[DONE]"
 // alone does not tell why the model stopped. In the Ollama dialect the end is a frame with done: true.
+//
+// # Goldens
+//
+// Each testdata/<case>/request.json is one request; want.<dialect>.json is what becomes of it. An adapter's
+// tests rewrite the latter with the flag -update, to be read before they are committed.
 package providertest
