@@ -31,11 +31,11 @@ func ParseTemplate(source string) *Template {
 	line, lineStart := 1, 0
 	done := 0 // source[:done] is in text, in holes, or skipped
 	for i := 0; i < len(source); {
-		switch c := source[i]; {
-		case c == '\n':
+		switch source[i] {
+		case '\n':
 			i++
 			line, lineStart = line+1, i
-		case c == '\\':
+		case '\\':
 			run := i
 			for run < len(source) && source[run] == '\\' {
 				run++
@@ -50,7 +50,7 @@ func ParseTemplate(source string) *Template {
 				}
 			}
 			i = run
-		case c == '{':
+		case '{':
 			path, size := placeholder(source[i:])
 			if size == 0 {
 				i++

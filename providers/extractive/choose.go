@@ -22,7 +22,7 @@ func (g *Generator) choose(all []*candidate, words int) []*candidate {
 			if c.score < relative*best.score {
 				break
 			}
-			if c.length > words || c.said == 0 {
+			if c.length > words || (c.said == 0 && !c.follows) {
 				continue
 			}
 			near := 0.0

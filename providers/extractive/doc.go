@@ -25,8 +25,9 @@
 // of the documents.
 //
 // When the best quote covers too little of the question, the answer says that the sources do not answer, and
-// cites nothing. Words are compared by their letters, in any script; there is no knowledge of meaning, so that a
-// question in other words than the documents', or in another language, finds nothing.
+// cites nothing. Words are compared by their letters, in any script, and by a short list of English words
+// that askers and writers of software's documentation use for one another ("start", "run", "serve"). There is no
+// other knowledge of meaning: a question in other words than the documents', or in another language, finds nothing.
 //
 // # Usage
 //

@@ -170,6 +170,25 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+func TestCodeIsReadWithItsParagraph(t *testing.T) {
+	const text = "To add documents, name files. Folders work, too.\n\n```sh\ningest docs\n```\n\nOther things. In a shell:\n\n```sh\nask \"How do I add my documents?\"\n```\n"
+	var got []string
+	for _, u := range split(0, text) {
+		if u.kind == code {
+			got = append(got, text[u.start:u.end])
+		}
+	}
+	want := []string{"To add documents, name files. Folders work, too.\n\n```sh\ningest docs\n```", "In a shell:\n\n```sh\nask \"How do I add my documents?\"\n```"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	// What repeats the question does not answer it.
+	a, err := providers.Collect(generator(t).Generate(t.Context(), &providers.Request{Query: "How do I add my documents?", Documents: []providers.Document{{Text: text}}}))
+	if err != nil || a.Text != want[0]+"\n[1]" {
+		t.Errorf("%q, %v", a.Text, err)
+	}
+}
+
 func TestStems(t *testing.T) {
 	for a, b := range map[string]string{
 		"policies": "policy", "starting": "started", "running": "runs", "backends": "backend", "served": "serves",

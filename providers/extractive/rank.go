@@ -26,12 +26,16 @@ const (
 	firstBonus    = 0.06 // the first of its section, when the section is about the question
 	documentBonus = 0.04 // the document that retrieval found best
 	longWords     = 40   // a unit of more words loses
+	lightWeight   = 0.35 // a verb that goes with everything
+	echoWeight    = 0.3  // a unit that repeats the question
 	idfPrior      = 8    // as if there were so many more units, so that few units do not decide
 )
 
 // question is what is asked.
 type question struct {
-	terms  []string
+	terms []string
+	// all is all of the question's words.
+	all    string
 	follow [][2]int // places in terms of words that stand next to each other
 	number bool
 	name   bool
@@ -52,6 +56,7 @@ func readQuestion(text string) *question {
 		number: asksNumber.MatchString(text), name: asksName.MatchString(text),
 		define: asksMean.MatchString(text), steps: asksHow.MatchString(text),
 	}
+	q.all = " " + strings.Join(tokens(text), " ") + " "
 	// The words that ask are not what is asked about: "how long is …".
 	all := tokens(text[len(asksNumber.FindString(text)):])
 	if len(all) == 0 {
@@ -88,7 +93,9 @@ type candidate struct {
 	// coverage is the share of the question, by the weight of its terms, that the unit covers with all it
 	// hangs on; said is what its own words cover.
 	coverage, said float64
-	score          float64
+	// follows: it has the steps that its heading promises.
+	follows bool
+	score   float64
 }
 
 // ranker scores units against a question.
@@ -140,6 +147,9 @@ func rank(q *question, units []unit, texts, titles []string) []*candidate {
 	for t := range r.idf {
 		n := float64(len(units) + idfPrior)
 		r.idf[t] = math.Log(1 + (n-df[t]+0.5)/(df[t]+0.5))
+		if _, light := lightWords[q.terms[t]]; light && len(q.terms) > 1 {
+			r.idf[t] *= lightWeight
+		}
 		r.total += r.idf[t]
 	}
 	about := make([][]float64, len(titles))
@@ -176,6 +186,9 @@ func (r *ranker) score(c *candidate, all []*candidate, title []float64, text str
 	if c.length > longWords {
 		c.score *= 1 / (1 + float64(c.length-longWords)/200)
 	}
+	if strings.Count(r.q.all, " ") > 3 && strings.Contains(" "+strings.Join(c.words, " ")+" ", r.q.all) {
+		c.score *= echoWeight
+	}
 	if c.kind == prose && (c.length < 4 || text[c.end-1] == ':') {
 		c.score *= 0.7 // torn pieces, and what only leads to something
 	}
@@ -195,12 +208,13 @@ func (r *ranker) bonus(c *candidate, text string, inHeading float64) float64 {
 	if r.q.name && r.names(quote) {
 		sum += answerBonus
 	}
-	if r.q.define && r.defines(c) {
-		sum += defineBonus
+	if r.q.define {
+		sum += defineBonus * r.defines(c, quote)
 	}
 	switch {
 	case r.q.steps && c.kind.block():
 		sum += stepBonus
+		c.follows = inHeading > 0.6
 	case c.kind == group:
 		sum += groupBonus
 	}
@@ -243,22 +257,36 @@ func (r *ranker) names(quote string) bool {
 	return false
 }
 
+// reTerm finds a term that is set off at the start of a sentence, as where it is explained.
+var reTerm = regexp.MustCompile(`^(?:\pL{1,4}\s+)?(?:\*\*|__|\*|_)[\pL\pN]`)
+
 var isWords = set("is are mean means ist sind heißt bedeutet est sont es son هو هي")
 
-// defines says whether a unit begins with all that the question asks for: "A policy is …", "| policy | …".
-func (r *ranker) defines(c *candidate) bool {
+// defines says how much a unit looks as if it told what the question asks about, in [0,1]: it must begin
+// with all of it. "A policy is …" does, and so does "A **policy** says …"; a row whose first cell has the
+// word does in part, and "A policy says …" a little.
+func (r *ranker) defines(c *candidate, quote string) float64 {
 	seen := 0
-	for i, w := range c.words[:min(len(c.words), len(r.q.terms)+4)] {
-		if len(r.q.terms) > 0 && slices.Max(r.likeness(w)) >= 0.7 {
+	for _, w := range c.words {
+		if slices.Max(r.likeness(w)) >= 0.7 {
 			seen++
 			continue
 		}
-		if _, is := isWords[w]; is || (c.kind == row && i > 0) {
-			return seen >= len(r.q.terms)
-		}
-		if _, stop := stopWords[w]; !stop && seen >= len(r.q.terms) {
-			return false
+		_, is := isWords[w]
+		_, stop := stopWords[w]
+		switch {
+		case seen >= len(r.q.terms) && is:
+			return 1
+		case seen >= len(r.q.terms) && c.kind == row:
+			return 0.6
+		case seen >= len(r.q.terms):
+			if reTerm.MatchString(quote) {
+				return 1
+			}
+			return 0.3
+		case !stop:
+			return 0
 		}
 	}
-	return false
+	return 0
 }

@@ -157,10 +157,31 @@ var irregular = map[string]string{
 	"children": "child", "people": "person", "men": "man", "women": "woman", "died": "die", "dying": "die", "death": "die",
 }
 
+// synonyms are words of software's documentation that people use for one another when they ask: a short
+// list, in English, and no more than that.
+var synonyms = func() map[string]int {
+	m := map[string]int{}
+	for group, words := range []string{
+		"start run launch serve boot", "add ingest import upload load insert", "delete remove erase forget drop",
+		"stop end quit shutdown", "see access view", "configure setup set configuration settings", "error failure fail",
+		"cost price expensive", "fast quick latency speed", "key token credential", "password secret",
+		"install download build", "change modify edit update", "file document", "limit maximum budget",
+		"allow permit clear cleared", "test check",
+	} {
+		for _, w := range tokens(words) {
+			m[w] = group + 1
+		}
+	}
+	return m
+}()
+
 // alike says how much two stems speak of the same, in [0,1].
 func alike(a, b string) float64 {
 	if a == b {
 		return 1
+	}
+	if g := synonyms[a]; g != 0 && g == synonyms[b] {
+		return 0.5
 	}
 	if len(a) > len(b) {
 		a, b = b, a
@@ -181,6 +202,15 @@ func alike(a, b string) float64 {
 	}
 	return 0
 }
+
+// lightWords are verbs that go with everything: they count, but less than what they go with.
+var lightWords = func() map[string]struct{} {
+	m := map[string]struct{}{}
+	for _, w := range tokens("see get use make work need want go happen mean give have take let like own") {
+		m[w] = struct{}{}
+	}
+	return m
+}()
 
 // stopWords say nothing about what a question is about. They are stemmed like all words.
 var stopWords = func() map[string]struct{} {

@@ -60,10 +60,11 @@ type splitter struct {
 
 	headings []string // by level, from 1
 	place    int
-	// lead is the last thing said, as bytes: what a list or a code block right after it hangs on.
-	leadStart, leadEnd int
-	question           string // a question in prose that the next units may answer
-	paragraph          []line
+	// leadStart and leadEnd are the last thing said: what a list or a code block right after it hangs on.
+	// said is where its paragraph began.
+	leadStart, leadEnd, said int
+	question                 string // a question in prose that the next units may answer
+	paragraph                []line
 }
 
 // split gives the units of a document in their order.
@@ -160,7 +161,7 @@ func (s *splitter) flush() {
 		return
 	}
 	start, end := s.paragraph[0].start, s.paragraph[len(s.paragraph)-1].end
-	s.paragraph = nil
+	s.paragraph, s.said = nil, start
 	s.sentences(prose, start, end, "")
 }
 
@@ -228,8 +229,13 @@ func (s *splitter) indented(i int) int {
 }
 
 func (s *splitter) codeBlock(start, end int) {
-	if from, _, ok := s.lead(start); ok {
+	if from, to, ok := s.lead(start); ok {
 		start = from
+		// What does not say itself that something follows is read with its paragraph.
+		if paragraph := s.text[min(s.said, from):to]; !strings.HasSuffix(paragraph, ":") && len(strings.Fields(paragraph)) <= 40 {
+			start = min(s.said, from)
+		}
+		start, _ = trim(s.text, start, end)
 	}
 	_, end = trim(s.text, start, end)
 	s.add(code, start, end, "")
@@ -276,7 +282,7 @@ func (s *splitter) list(i int) int {
 				s.add(item, start, stop, lead)
 			}
 			end = stop
-			s.leadStart, s.leadEnd = start, stop
+			s.leadStart, s.leadEnd, s.said = start, stop, start
 		}
 	}
 	if n := len(s.units) - first; (leads || numbered) && n > 1 && n <= 12 {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestCranfield measures retrieval by vectors alone on the Cranfield collection: 1,400 abstracts, 225
-// queries. Measured: nDCG@10 (linear gain) of 0.283 with 384 dimensions, 0.322 with 1,024 and 0.344 with 4,096;
+// queries. Measured: nDCG@10 (linear gain) of 0.283 with 384 dimensions and 0.322 with 1,024;
 // full-text search scores about 0.377 there. The test fails when a change makes it clearly worse.
 func TestCranfield(t *testing.T) {
 	folder := os.Getenv("FAIRLEAD_DATA")
@@ -23,7 +23,7 @@ func TestCranfield(t *testing.T) {
 		t.Skip("FAIRLEAD_DATA is not set: it names the folder with the public data, which is not part of the project")
 	}
 	c := readCranfield(t, filepath.Join(folder, "cranfield"))
-	for dims, least := range map[int]float64{384: 0.27, 1024: 0.31, 4096: 0.33} {
+	for dims, least := range map[int]float64{384: 0.27, 1024: 0.31} {
 		got := c.ndcg(t, dims)
 		t.Logf("%d dimensions: nDCG@10 %.4f", dims, got)
 		if got < least {

@@ -29,9 +29,9 @@ func classify(r rune) (class, rune) {
 	}
 	r = unicode.ToLower(r)
 	switch r {
-	case 'ى': // alef maksura, often written for yeh
+	case 'ى': // dotless, often written for the letter with dots
 		r = 'ي'
-	case 'ة': // teh marbuta, often written as heh
+	case 'ة': // the feminine ending, often written without its dots
 		r = 'ه'
 	case 'ς':
 		r = 'σ'
