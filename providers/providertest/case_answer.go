@@ -95,7 +95,7 @@ func runAnswers(t *testing.T, w *Wire) {
 		"gzip":                    func(x *exchange) { x.zipped(false, f.text("The ferry "), f.text("leaves at nine."), last+mark) },
 		"no last line end":        func(x *exchange) { x.send(strings.TrimRight(f.good(), "\n")) },
 		"end by closing":          func(x *exchange) { x.undelimited(f.good()) },
-		"reset after the end":     func(x *exchange) { x.send(f.good()); x.hang() },
+		"no end of the body":      func(x *exchange) { x.send(f.good()); x.hang() },
 		"carriage returns":        func(x *exchange) { x.send(crlf(f.good())) },
 		"content type is missing": func(x *exchange) { x.w.Header()["Content-Type"] = nil; x.began = true; x.send(f.good()) },
 	}
