@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"database/sql"
 	"strings"
 
 	"fairlead/internal/label"
@@ -45,6 +47,17 @@ func documentsWhere(c collection, ceiling label.Label, f retrieval.Filter, doing
 		}
 	}
 	return w, nil
+}
+
+// seesAll says whether a query may see and asks for everything in a collection: most do, and need no look at
+// any document.
+func seesAll(ctx context.Context, tx *sql.Tx, c collection, q retrieval.LegQuery) (bool, error) {
+	if len(q.Filter) > 0 {
+		return false, nil
+	}
+	var above bool
+	err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM documents WHERE collection = ? AND label > ?)", c.id, int(q.MaxLabel)).Scan(&above)
+	return !above, err
 }
 
 // own adds a condition on a column of text. An empty one is not there.

@@ -49,14 +49,9 @@ func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQu
 // match asks the index. Looking up each match's document costs as much as the match, so it is done only
 // where a filter or the label leaves something out.
 func match(ctx context.Context, tx *sql.Tx, c collection, seen string, q retrieval.LegQuery, w *where) ([]scored, error) {
-	all := len(q.Filter) == 0
-	if all {
-		var above bool
-		if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM documents WHERE collection = ? AND label > ?)", c.id, int(q.MaxLabel)).
-			Scan(&above); err != nil {
-			return nil, err
-		}
-		all = !above
+	all, err := seesAll(ctx, tx, c, q)
+	if err != nil {
+		return nil, err
 	}
 	lexicon := c.lexicon()
 	query := "SELECT rowid, -bm25(" + lexicon + ", " + weights + ") AS score FROM " + lexicon + " WHERE " + lexicon + " MATCH ?"

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"slices"
 
 	"fairlead/retrieval"
@@ -13,8 +14,8 @@ const (
 	// reading their vectors costs less than the search for candidates.
 	exactBelow = 512
 	// candidatesPerHit and minCandidates say how many candidates are taken for a limit.
-	candidatesPerHit = 4
-	minCandidates    = 128
+	candidatesPerHit = 8
+	minCandidates    = 200
 	// maxCandidates is sqlite-vec's own limit.
 	maxCandidates = 4096
 )
@@ -64,9 +65,15 @@ func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.Leg
 
 // rank gives the best passages that w lets through. How depends on how many it lets through.
 func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q retrieval.LegQuery, w *where) ([]scored, error) {
-	var n int64
-	if err := tx.QueryRowContext(ctx, "SELECT coalesce(sum(d.passages), 0) FROM documents d WHERE "+w.sql.String(), w.args...).Scan(&n); err != nil {
+	everything, err := seesAll(ctx, tx, c, q)
+	if err != nil {
 		return nil, err
+	}
+	n := c.passages
+	if !everything {
+		if err := tx.QueryRowContext(ctx, "SELECT coalesce(sum(d.passages), 0) FROM documents d WHERE "+w.sql.String(), w.args...).Scan(&n); err != nil {
+			return nil, err
+		}
 	}
 	if n == 0 {
 		return nil, nil
@@ -81,18 +88,33 @@ func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q ret
 		return best(rows, vector, q.Limit)
 	}
 	e := encoderOf(c.dimensions)
-	query := `SELECT rowid FROM ` + c.codes() + ` WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?`
-	args := []any{e.encode(vector, make([]float32, e.bits)), k, c.id}
-	switch {
-	case len(q.Filter) > 0: // before the k nearest are taken, not after
-		query += " AND rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE " + w.sql.String() + ")"
-		args = append(args, w.args...)
-	case n < c.passages: // the label alone
-		query += " AND label <= ?"
-		args = append(args, int(q.MaxLabel))
+	code := e.encode(vector, make([]float32, e.bits))
+	if len(q.Filter) > 0 {
+		// The filter is inside the search, so that it is before the k nearest are taken, not after.
+		rows, err := tx.QueryContext(ctx, `WITH near AS MATERIALIZED (SELECT rowid FROM `+c.codes()+`
+				WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?
+				AND rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE `+w.sql.String()+`))
+			SELECT v.passage, v.embedding FROM near CROSS JOIN vectors v ON v.passage = near.rowid`,
+			append([]any{code, k, c.id}, w.args...)...)
+		if err != nil {
+			return nil, err
+		}
+		return best(rows, vector, q.Limit)
 	}
-	rows, err := tx.QueryContext(ctx, `WITH near AS MATERIALIZED (`+query+`)
-		SELECT v.passage, v.embedding FROM near CROSS JOIN vectors v ON v.passage = near.rowid`, args...)
+	near, err := nearCodes(ctx, tx, c, code, k, q.MaxLabel, everything)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(near))
+	for i, x := range near {
+		ids[i] = x.id
+	}
+	slices.Sort(ids) // neighbours in the table lie on one page
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT v.passage, v.embedding FROM json_each(?) j CROSS JOIN vectors v ON v.passage = j.value", string(list))
 	if err != nil {
 		return nil, err
 	}
