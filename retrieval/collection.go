@@ -88,7 +88,7 @@ func (s *Service) same(stored *Collection, asked Collection) (*Collection, error
 			embedder = e.Name
 		}
 	}
-	differs := ""
+	var differs string
 	switch {
 	case asked.Label != label.Unset && asked.Label != stored.Label:
 		differs = "label " + stored.Label.String()

@@ -198,8 +198,8 @@ func (w *Watcher) watch(notify *fsnotify.Watcher) {
 	dirs := map[string]bool{}
 	if path := w.options.Path; path != "" {
 		dirs[filepath.Dir(path)] = true
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			dirs[filepath.Dir(real)] = true
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			dirs[filepath.Dir(target)] = true
 		}
 	}
 	if dir := w.current.Chains.Dir; dir != "" {

@@ -66,7 +66,7 @@ func TestTLSSpeaksBothVersions(t *testing.T) {
 		var p http.Protocols
 		p.SetHTTP1(want == "HTTP/1.1")
 		p.SetHTTP2(want == "HTTP/2.0")
-		transport := &http.Transport{Protocols: &p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a certificate of this test
+		transport := &http.Transport{Protocols: &p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 		res, err := (&http.Client{Transport: transport}).Get("https://" + ln.Addr().String() + "/")
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,7 @@ func runTools(t *testing.T, w *Wire) {
 		want       []providers.ToolCall
 	}
 	var cases []answer
-	broken := map[string]string{}
+	var broken map[string]string
 
 	if w.Dialect == OpenAI {
 		piece := func(fields string) string { return openaiChunk(`{"tool_calls":[`+fields+`]}`, "null") }

@@ -61,7 +61,7 @@ func (r *reading) checkText(b []byte) error {
 // clean makes text that was read out of a file fit to store: valid, without control characters.
 func clean(s string) string {
 	ok := true
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c < 0x20 && c != '\n' && c != '\t' || c >= 0x7f {
 			ok = false
 			break

@@ -14,8 +14,6 @@ import (
 type page struct {
 	builder
 	inline strings.Builder
-	// code is above 0 in <pre>, where space counts.
-	code int
 }
 
 // readHTML reads what a person would read on the page: the <main> part where there is one, without
@@ -231,13 +229,13 @@ func list(out *strings.Builder, n *html.Node, depth int) {
 		var inner []*html.Node
 		collect(&text, c, &inner)
 		mark := "- "
-		switch {
-		case n.DataAtom == atom.Dl:
+		switch n.DataAtom {
+		case atom.Dl:
 			mark = ""
 			if c.DataAtom == atom.Dd {
 				mark = "  "
 			}
-		case n.DataAtom == atom.Ol:
+		case atom.Ol:
 			mark = itoa(number) + ". "
 		}
 		if line := strings.Join(strings.Fields(text.String()), " "); line != "" {

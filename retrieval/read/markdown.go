@@ -117,7 +117,7 @@ func (m *markdown) line(l line) {
 	}
 	switch {
 	case inList:
-	case bulletMark.MatchString(l.text) && indent < 4 && !(m.start >= 0 && m.kind == Paragraph && !strings.ContainsAny(trimmed[:1], "-*+1")):
+	case bulletMark.MatchString(l.text) && indent < 4 && (m.start < 0 || m.kind != Paragraph || strings.ContainsAny(trimmed[:1], "-*+1")):
 		// Only a bullet or a "1." may interrupt a paragraph.
 		m.begin(List, l)
 	case m.start >= 0:

@@ -1,8 +1,8 @@
 package read
 
 import (
-	"bytes"
 	"strconv"
+	"strings"
 )
 
 // The objects of a PDF (ISO 32000-1, 7.3): nil, bool, float64, string, pdfName, pdfArray, pdfDict,
@@ -42,7 +42,7 @@ func pdfSpace(c byte) bool {
 }
 
 func pdfDelimiter(c byte) bool {
-	return bytes.IndexByte([]byte("()<>[]{}/%"), c) >= 0
+	return strings.IndexByte("()<>[]{}/%", c) >= 0
 }
 
 // skip goes past space and comments, and says whether anything is left.

@@ -49,7 +49,7 @@ func (t *translator) translate(ev *orchestrator.Event) (*pb.Event, error) {
 	out := &t.event
 	out.Sequence, out.RunId, out.Step, out.Time = ev.Seq, ev.RunID, ev.Step, nil
 	if !ev.Time.IsZero() {
-		t.time.Seconds, t.time.Nanos = ev.Time.Unix(), int32(ev.Time.Nanosecond()) //nolint:gosec // below 1e9
+		t.time.Seconds, t.time.Nanos = ev.Time.Unix(), int32(ev.Time.Nanosecond())
 		out.Time = &t.time
 	}
 	switch body := ev.Body.(type) {

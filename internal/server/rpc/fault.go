@@ -118,9 +118,9 @@ func detailsOf(err error) []proto.Message {
 
 func violationsText(err *protovalidate.ValidationError) string {
 	shown := err.Violations[:min(len(err.Violations), maxViolations)]
-	texts := make([]string, len(shown))
-	for i, v := range shown {
-		texts[i] = v.String()
+	texts := make([]string, 0, len(shown)+1)
+	for _, v := range shown {
+		texts = append(texts, v.String())
 	}
 	if len(shown) < len(err.Violations) {
 		texts = append(texts, "and more of the kind")

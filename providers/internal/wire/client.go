@@ -164,7 +164,7 @@ func (c *Client) Start(ctx context.Context, path, model, accept string, body []b
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	call.Response, err = c.HTTP.Do(req)
+	call.Response, err = c.HTTP.Do(req) //nolint:bodyclose // call.End closes it
 	if err != nil {
 		e := call.transportError(err)
 		call.End()
