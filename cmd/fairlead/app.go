@@ -77,7 +77,6 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	if o.own {
 		s := &a.config.Server
 		s.TLS, s.Hosts, s.CORSOrigins, s.MaxInFlight, s.DrainDelay = config.TLS{}, nil, nil, 0, 0
-		s.ReadLimit = max(s.ReadLimit, maxFile+batchBytes)
 	}
 	if a.logger, err = p.logger(a.config, o.own); err != nil {
 		return nil, err
@@ -169,7 +168,7 @@ func (a *app) openServer() error {
 		return err
 	}
 	dialect := openaihttp.New(openaihttp.Config{Engine: a.engine, Logger: a.logger, ReadLimit: int64(c.ReadLimit)})
-	mounts := append(api.Mounts(), server.Mount{Pattern: "/v1/", Handler: dialect, MaxBody: int64(c.ReadLimit)})
+	mounts := append(api.Mounts(), server.Mount{Pattern: "/v1/", Handler: dialect, MaxBody: int64(c.ReadLimit), Refuse: openaihttp.Refuse})
 	for i := range mounts {
 		mounts[i].Handler = a.telemetry.Trace(mounts[i].Pattern, bounded(mounts[i].Handler, c.RequestTimeout))
 	}

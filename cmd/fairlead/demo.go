@@ -85,7 +85,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	d.summary(a, questions, started)
 	if d.keep {
-		d.say("\n%s %s (Ctrl-C ends it)\n", s.bold("Still serving at"), cl.address)
+		w := d.out
+		if d.json { // scripts get events alone there
+			w = d.err
+		}
+		fmt.Fprintf(w, "\n%s %s (Ctrl-C ends it)\n", s.bold("Still serving at"), cl.address)
 		<-ctx.Done()
 	}
 	return nil

@@ -200,7 +200,7 @@ func (in *ingestion) run(ctx context.Context, files []foundFile) error {
 	}
 	for _, f := range files {
 		if f.size > maxFile {
-			in.failed(f.uri, fmt.Sprintf("it has %d MiB; %d are the most that a document may have", f.size>>20, maxFile>>20), f.size)
+			in.failed(f.uri, fmt.Sprintf("it has more than %d MiB, the most that a document may have", maxFile>>20), f.size)
 			continue
 		}
 		content, err := os.ReadFile(f.path)
@@ -228,7 +228,7 @@ func (in *ingestion) send(ctx context.Context, batch []*fairleadv1.Source) error
 			}
 			return in.send(ctx, batch[half:])
 		}
-		in.failed(batch[0].GetUri(), "it is larger than the server takes (server.read_limit)", int64(len(batch[0].GetContent())))
+		in.failed(batch[0].GetUri(), "it is larger than the server takes", int64(len(batch[0].GetContent())))
 		return nil
 	}
 	if err != nil {
