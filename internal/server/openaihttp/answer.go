@@ -183,7 +183,7 @@ func (a *answer) facts() *wireFairlead {
 	if a.finished.Label.Valid() {
 		f.Label = a.finished.Label.String()
 	}
-	for _, c := range a.citations {
+	for _, c := range a.cited() {
 		f.Citations = append(f.Citations, wireCitation{
 			Number: c.Number, URI: c.Passage.URI, Title: c.Passage.Title, Heading: c.Passage.Heading,
 			DocumentID: c.Passage.DocumentID, PassageID: c.Passage.ID,
@@ -206,28 +206,41 @@ type wireURLCitation struct {
 	URL        string `json:"url"`
 }
 
-// annotations finds the marks of the citations in the answer's text, each where it stands.
-func (a *answer) annotations() []wireAnnotation {
-	if len(a.citations) == 0 {
-		return nil
+// cited gives the citations of the answer: those of the step that speaks, or all where none does.
+func (a *answer) cited() []citation {
+	if a.speaker == "" {
+		return a.citations
 	}
-	byNumber := make(map[int]*orchestrator.Citation, len(a.citations))
-	for _, c := range a.citations {
+	return slices.DeleteFunc(slices.Clone(a.citations), func(c citation) bool { return c.step != a.speaker })
+}
+
+// annotations finds the marks of the citations in the answer's text, each where it stands: "[1]", and "[1, 2]"
+// for both.
+func (a *answer) annotations() []wireAnnotation {
+	byNumber := make(map[int]*orchestrator.Citation)
+	for _, c := range a.cited() {
 		if byNumber[c.Number] == nil {
 			byNumber[c.Number] = c.Citation
 		}
 	}
+	if len(byNumber) == 0 {
+		return nil
+	}
 	var found []wireAnnotation
 	text, at := a.finished.Output, 0 // at counts characters
-	for text != "" {
-		open := strings.IndexByte(text, '[')
-		if open < 0 {
-			break
+	for {
+		before, _, ok := strings.Cut(text, "[")
+		if !ok {
+			return found
 		}
-		at += utf8.RuneCountInString(text[:open])
-		text = text[open:]
-		length, number := mark(text)
-		if c := byNumber[number]; length > 0 && c != nil {
+		at += utf8.RuneCountInString(before)
+		text = text[len(before):]
+		numbers, length := marks(text)
+		for _, n := range numbers {
+			c := byNumber[n]
+			if c == nil {
+				continue
+			}
 			title := c.Passage.Title
 			if title == "" {
 				title = c.Passage.URI
@@ -239,19 +252,23 @@ func (a *answer) annotations() []wireAnnotation {
 		at++
 		text = text[1:]
 	}
-	return found
 }
 
-// mark reads "[12]" at the front of a text: its length, and its number.
-func mark(text string) (length, number int) {
-	i := 1
-	for ; i < len(text) && i <= 6 && text[i] >= '0' && text[i] <= '9'; i++ {
-		number = number*10 + int(text[i]-'0')
+// marks reads "[1]" or "[1, 2]" at the front of a text: the numbers, and the length of it all.
+func marks(text string) (numbers []int, length int) {
+	const most = 64 // of a mark: the look ahead must not make a text of brackets slow
+	inner, _, ok := strings.Cut(text[1:min(len(text), most)], "]")
+	if !ok {
+		return nil, 0
 	}
-	if i == 1 || i >= len(text) || text[i] != ']' {
-		return 0, 0
+	for part := range strings.SplitSeq(inner, ",") {
+		n, err := strconv.ParseUint(strings.TrimLeft(part, " "), 10, 16)
+		if err != nil {
+			return nil, 0
+		}
+		numbers = append(numbers, int(n))
 	}
-	return i + 1, number
+	return numbers, len(inner) + 2
 }
 
 // wireUsage is the dialect's count of tokens.

@@ -203,6 +203,14 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
+func TestClientIsToldWhenToComeBack(t *testing.T) {
+	client := clientOf(serveEngine(t))
+	_, err := client.Chat.Completions.New(t.Context(), asking("busy"))
+	if e, ok := errors.AsType[*openai.Error](err); !ok || e.StatusCode != 429 || e.Response.Header.Get("Retry-After") != "2" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestClientSeesABrokenStream(t *testing.T) {
 	client := clientOf(serveEngine(t))
 	acc, chunks, err := accumulate(client.Chat.Completions.NewStreaming(t.Context(), asking("cut")))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -49,6 +50,14 @@ func (e *wireError) Error() string { return e.Message }
 // badRequest is an error in what the caller sent.
 func badRequest(param, message string) *wireError {
 	return &wireError{status: http.StatusBadRequest, Type: typeInvalid, Param: param, Message: message, Code: "invalid_value"}
+}
+
+// tooLarge is the error for a body over the limit.
+func tooLarge(limit int64) *wireError {
+	return &wireError{
+		status: http.StatusRequestEntityTooLarge, Type: typeInvalid, Code: "request_too_large",
+		Message: fmt.Sprintf("the request body is larger than the %d bytes that this server reads", limit),
+	}
 }
 
 // face is how a failure is shown.

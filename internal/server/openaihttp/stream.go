@@ -22,6 +22,10 @@ type stream struct {
 	rc           *http.ResponseController
 	includeUsage bool
 	created      time.Time
+	// http2: a deadline that is left standing between two writes resets the stream there, so each one is
+	// taken away again. On HTTP/1 a deadline counts only while something is written, and moving it once in
+	// a while is enough.
+	http2 bool
 
 	// mu guards all that follows.
 	mu     sync.Mutex
@@ -34,6 +38,8 @@ type stream struct {
 	writes, seen uint64
 	// extended is when the write deadline was last moved.
 	extended time.Time
+	// broken is true when a write failed: nothing more is written.
+	broken bool
 
 	answer answer
 	frames *frames
@@ -48,7 +54,7 @@ type stream struct {
 func (h *handler) streamChat(w http.ResponseWriter, r *http.Request, p auth.Principal, call *chatCall) error {
 	s := &stream{
 		h: h, w: w, rc: http.NewResponseController(w), includeUsage: call.IncludeUsage, created: h.Now(),
-		buf: make([]byte, 0, 1<<10),
+		http2: r.ProtoMajor >= 2, buf: make([]byte, 0, 1<<10),
 	}
 	s.watch()
 	defer s.close()
@@ -224,7 +230,7 @@ func (s *stream) begin() {
 func (s *stream) flush() error {
 	s.begin()
 	s.writes++
-	if now := time.Now(); now.Sub(s.extended) > time.Second {
+	if now := time.Now(); s.http2 || now.Sub(s.extended) > s.h.WriteTimeout/15 {
 		s.extended = now
 		s.h.extend(s.rc)
 	}
@@ -234,7 +240,11 @@ func (s *stream) flush() error {
 			err = nil
 		}
 	}
+	if s.http2 {
+		_ = s.rc.SetWriteDeadline(time.Time{})
+	}
 	if err != nil {
+		s.broken = true
 		return fault.Wrap(err, fault.Canceled, fault.ReasonCanceled, "the caller left before the answer was written")
 	}
 	return nil
@@ -271,9 +281,11 @@ func (s *stream) close() {
 func (s *stream) abort(r *http.Request, failure error) {
 	e := fromError(failure)
 	s.h.log(r, s.answer.run, e, true)
-	s.buf = append(s.buf[:0], "data: "...)
-	s.buf = append(s.buf, e.body()...)
-	s.buf = append(s.buf, "\n\n"...)
-	_ = s.flush() // broken off anyway
+	if !s.broken {
+		s.buf = append(s.buf[:0], "data: "...)
+		s.buf = append(s.buf, e.body()...)
+		s.buf = append(s.buf, "\n\n"...)
+		_ = s.flush() // broken off anyway
+	}
 	panic(http.ErrAbortHandler)
 }
