@@ -346,6 +346,10 @@ func TestALabelNeverReachesABackendBelowIt(t *testing.T) {
 	if _, err := read(t, e.Chat(t.Context(), low, req)); fault.CodeOf(err) != fault.PermissionDenied {
 		t.Errorf("above the caller's ceiling: %v", err)
 	}
+	low.Ceiling = label.Public // what states no label is internal
+	if _, err := read(t, e.Chat(t.Context(), low, chat("hi"))); fault.CodeOf(err) != fault.PermissionDenied {
+		t.Errorf("the default label above the caller's ceiling: %v", err)
+	}
 }
 
 func TestABudgetIsNotOverspent(t *testing.T) {

@@ -160,9 +160,9 @@ func (e *Engine) newRun(p auth.Principal, limits Limits, ch *chain.Chain) (*run,
 		return nil, fault.New(fault.Internal, fault.ReasonInternal, "starting a run: the caller has no tenant")
 	}
 	r := &run{engine: e, st: st, principal: p, limits: limits, chain: ch, label: limits.Label.Or(st.label)}
-	if limits.Label > p.Ceiling {
+	if r.label > p.Ceiling {
 		return nil, fault.New(fault.PermissionDenied, fault.ReasonBadRequest,
-			"the request's label is %s and the caller may go up to %s", limits.Label, p.Ceiling)
+			"the request's label is %s and the caller may go up to %s: state a lower label if the data has one", r.label, p.Ceiling)
 	}
 	budget, limited := limits.Budget, limits.Limited
 	if ch != nil {
