@@ -105,25 +105,29 @@ func failsOver(err error) bool {
 	}
 }
 
-// noTarget says why every target was out.
+// noTarget says why every target was out. Where one is only paused, waiting helps; where all that could do
+// it cost more than is left, money does.
 func noTarget(plan *routing.Plan) error {
-	budget, paused := len(plan.Records) > 0, false
+	var budget bool
+	var wait time.Duration
 	var b strings.Builder
 	for i := range plan.Records {
 		rec := &plan.Records[i]
 		fmt.Fprintf(&b, "; %s: %s", rec.Target.Name, rec.Detail)
-		budget = budget && (rec.Reason == routing.OutBudget || rec.Reason == routing.OutNotNamed)
-		paused = paused || rec.Reason == routing.OutPaused
+		budget = budget || rec.Reason == routing.OutBudget
+		if rec.Reason == routing.OutPaused && (wait == 0 || rec.RetryAfter < wait) {
+			wait = rec.RetryAfter
+		}
 	}
 	code, reason := fault.FailedPrecondition, fault.ReasonNoTarget
 	switch {
+	case wait > 0:
+		code, reason = fault.ResourceExhausted, fault.ReasonRateLimited
 	case budget:
 		code, reason = fault.ResourceExhausted, fault.ReasonBudgetExceeded
-	case paused:
-		code = fault.Unavailable
 	}
 	f := fault.New(code, reason, "no target qualifies under policy %s%s", plan.Policy, b.String())
-	f.Detail = plan
+	f.Detail, f.RetryAfter = plan, wait
 	return f
 }
 

@@ -359,12 +359,29 @@ func TestABudgetIsNotOverspent(t *testing.T) {
 	req.Request.MaxTokens = &limit
 	req.Limited, req.Budget = true, providers.USD(0.0001)
 	_, err := read(t, e.Chat(t.Context(), auth.Local(), req))
-	if fault.ReasonOf(err) != fault.ReasonNoTarget && fault.ReasonOf(err) != fault.ReasonBudgetExceeded {
+	if fault.ReasonOf(err) != fault.ReasonBudgetExceeded {
 		t.Errorf("error %v", err)
 	}
 	req.Budget = providers.USD(0.001)
 	if _, err := read(t, e.Chat(t.Context(), auth.Local(), req)); err != nil {
 		t.Errorf("enough money: %v", err)
+	}
+}
+
+func TestAPausedTargetIsLeftAloneUntilItsTime(t *testing.T) {
+	var reqs []providers.Request
+	limited := func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+		yield(providers.Chunk{}, &providers.Error{Kind: providers.KindRateLimited, Backend: "b", RetryAfter: time.Hour})
+	}
+	e := engine(t, setup{targets: []orchestrator.Target{target("a", 0.9, asked(&reqs, limited))}})
+	for range 2 {
+		_, err := read(t, e.Chat(t.Context(), auth.Local(), chat("hi")))
+		if f := fault.From(err); f.Reason != fault.ReasonRateLimited || f.RetryAfter < 59*time.Minute {
+			t.Errorf("error %v, retry after %v", err, f.RetryAfter)
+		}
+	}
+	if len(reqs) != 1 {
+		t.Errorf("the target was called %d times, and had asked for a pause at the first", len(reqs))
 	}
 }
 

@@ -41,6 +41,9 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 		r.Target = candidates[i].Target
 		predict(r, req.PromptTokens, output)
 		r.Reason, r.Detail = reject(req, &candidates[i], policy, r, now)
+		if r.Reason == OutPaused {
+			r.RetryAfter = candidates[i].State.PausedUntil.Sub(now)
+		}
 		if r.Reason == In {
 			plan.Eligible++
 			r.Score, r.Scored = score(r, policy.Prefer)

@@ -33,6 +33,8 @@ type Record struct {
 	Reason Reason
 	// Detail says the same for people, with the figures.
 	Detail string
+	// RetryAfter is how long a paused target stays so. 0 when it is not.
+	RetryAfter time.Duration
 	// Rank is the place in the order, from 1; 0 when out.
 	Rank int
 	// Score is in [0,1], on scales that do not depend on the other targets. It counts when Scored.
