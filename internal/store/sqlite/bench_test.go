@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,4 +179,59 @@ func BenchmarkSearchVector20k(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkNearCodes20k compares nearCodes with sqlite-vec's own search.
+func BenchmarkNearCodes20k(b *testing.B) {
+	s, corpus := benchStore(b, 20000)
+	e := encoderOf(benchDimensions)
+	code := e.encode(corpus.vector(1), make([]float32, e.bits))
+	for _, k := range []int{64, 256, 512} {
+		for _, own := range []bool{true, false} {
+			b.Run(fmt.Sprintf("k=%d/own=%v", k, own), func(b *testing.B) {
+				timed(b, func() {
+					if err := s.read(context.Background(), "comparing", func(tx *sql.Tx) error {
+						c, err := find(context.Background(), tx, "t", "bench", "comparing")
+						if err != nil {
+							return err
+						}
+						if own {
+							near, err := nearCodes(context.Background(), tx, c, code, k, label.Restricted, true)
+							if len(near) != k {
+								b.Error(len(near))
+							}
+							return err
+						}
+						rows, err := tx.Query("SELECT rowid FROM "+c.codes()+" WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?", code, k, c.id)
+						if err != nil {
+							return err
+						}
+						return each(rows, func() error { return nil })
+					}); err != nil {
+						b.Fatal(err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkHybrid20k runs both legs side by side, as a search of the service does.
+func BenchmarkHybrid20k(b *testing.B) {
+	s, corpus := benchStore(b, 20000)
+	timed(b, func() {
+		q := retrieval.LegQuery{Collection: "bench", Text: corpus.text(10), Vector: corpus.vector(3), Limit: 64, MaxLabel: label.Restricted}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, _, err := s.SearchText(context.Background(), "t", q); err != nil {
+				b.Error(err)
+			}
+		})
+		wg.Go(func() {
+			if _, err := s.SearchVector(context.Background(), "t", q); err != nil {
+				b.Error(err)
+			}
+		})
+		wg.Wait()
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
@@ -45,9 +44,6 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		if ctx.Err() != nil || try > 0 {
 			break
 		}
-	}
-	if e := errors.Unwrap(err); e != nil && ctx.Err() == nil {
-		return translate(err, doing)
 	}
 	return translate(ended(ctx, err), doing)
 }

@@ -37,7 +37,7 @@ func (s *Store) DocumentPut(ctx context.Context, tenant string, d retrieval.Docu
 			return err
 		}
 		replaced = err == nil
-		p := putter{tx: tx, c: c, d: d, now: s.now()}
+		p := putter{tx: tx, prepared: s.prepared, c: c, d: d, now: s.now()}
 		if err := p.document(ctx, old, metadata, len(passages)); err != nil {
 			return err
 		}
@@ -113,11 +113,34 @@ func findDocument(ctx context.Context, tx *sql.Tx, c collection, docID string) (
 
 // putter writes one document in one transaction.
 type putter struct {
-	tx  *sql.Tx
-	c   collection
-	d   retrieval.Document
-	row int64 // the document's
-	now int64
+	tx       *sql.Tx
+	prepared map[string]*sql.Stmt
+	c        collection
+	d        retrieval.Document
+	row      int64 // the document's
+	now      int64
+}
+
+// The statements of every put. They are prepared once: for a document of one passage, preparing them took
+// longer than running them.
+const (
+	insertDocument = `INSERT INTO documents (collection, doc_id, uri, title, media_type, label, metadata,
+		content_hash, fingerprint, source_bytes, passages, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateDocument = `UPDATE documents SET uri = ?, title = ?, media_type = ?, label = ?, metadata = ?,
+		content_hash = ?, fingerprint = ?, source_bytes = ?, passages = ?, updated_at = ? WHERE id = ?`
+	insertText    = "INSERT INTO document_texts (document, text) VALUES (?, ?)"
+	insertField   = "INSERT INTO document_fields (document, key, item, collection, kind, value) VALUES (?, ?, ?, ?, ?, ?)"
+	insertPassage = `INSERT INTO passages (collection, document, passage_id, ordinal, byte_start, byte_end, line_start, line_end, page, heading, text)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertVector = "INSERT INTO vectors (passage, embedding) VALUES (?, ?)"
+	addCounts    = "UPDATE collections SET documents = documents + ?, passages = passages + ?, deletions = deletions + ? WHERE id = ?"
+)
+
+var putStatements = []string{insertDocument, updateDocument, insertText, insertField, insertPassage, insertVector, addCounts}
+
+// exec runs one of putStatements.
+func (p *putter) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return p.tx.StmtContext(ctx, p.prepared[query]).ExecContext(ctx, args...)
 }
 
 // document writes the row and the text, and takes away what was there.
@@ -135,16 +158,14 @@ func (p *putter) document(ctx context.Context, old stored, metadata string, pass
 		if err := deleteParts(ctx, p.tx, p.c, old.id); err != nil {
 			return err
 		}
-		if _, err := p.tx.ExecContext(ctx, `UPDATE documents SET uri = ?, title = ?, media_type = ?, label = ?, metadata = ?,
-			content_hash = ?, fingerprint = ?, source_bytes = ?, passages = ?, updated_at = ? WHERE id = ?`,
+		if _, err := p.exec(ctx, updateDocument,
 			d.URI, d.Title, d.MediaType, int(d.Label), metadata,
 			d.ContentHash, d.Fingerprint, d.SourceBytes, passages, updated, old.id); err != nil {
 			return err
 		}
 	} else {
 		documents = 1
-		r, err := p.tx.ExecContext(ctx, `INSERT INTO documents (collection, doc_id, uri, title, media_type, label, metadata,
-			content_hash, fingerprint, source_bytes, passages, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r, err := p.exec(ctx, insertDocument,
 			p.c.id, d.ID, d.URI, d.Title, d.MediaType, int(d.Label), metadata,
 			d.ContentHash, d.Fingerprint, d.SourceBytes, passages, created, updated)
 		if err != nil {
@@ -154,17 +175,17 @@ func (p *putter) document(ctx context.Context, old stored, metadata string, pass
 			return err
 		}
 	}
-	if _, err := p.tx.ExecContext(ctx, "INSERT INTO document_texts (document, text) VALUES (?, ?)", p.row, d.Text); err != nil {
+	if _, err := p.exec(ctx, insertText, p.row, d.Text); err != nil {
 		return err
 	}
-	_, err := p.tx.ExecContext(ctx, "UPDATE collections SET documents = documents + ?, passages = passages + ?, deletions = deletions + ? WHERE id = ?",
+	_, err := p.exec(ctx, addCounts,
 		documents, passages-old.passages, 1-documents, p.c.id)
 	return err
 }
 
 func (p *putter) fields(ctx context.Context, fields []field) error {
 	for _, f := range fields {
-		if _, err := p.tx.ExecContext(ctx, "INSERT INTO document_fields (document, key, item, collection, kind, value) VALUES (?, ?, ?, ?, ?, ?)",
+		if _, err := p.exec(ctx, insertField,
 			p.row, f.key, f.item, p.c.id, f.kind, f.value); err != nil {
 			return err
 		}
@@ -176,15 +197,11 @@ func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, pac
 	if len(passages) == 0 {
 		return nil
 	}
-	insert, err := prepare(ctx, p.tx,
-		`INSERT INTO passages (collection, document, passage_id, ordinal, byte_start, byte_end, line_start, line_end, page, heading, text)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		"INSERT INTO "+p.c.lexicon()+" (rowid, title, heading, text) VALUES (?, ?, ?, ?)",
-		"INSERT INTO vectors (passage, embedding) VALUES (?, ?)")
+	feed, err := p.tx.PrepareContext(ctx, "INSERT INTO "+p.c.lexicon()+" (rowid, title, heading, text) VALUES (?, ?, ?, ?)")
 	if err != nil {
 		return err
 	}
-	defer insert.close()
+	defer feed.Close()
 	title := analyse(p.d.Title)
 	rows := make([]int64, len(passages))
 	for i, x := range passages {
@@ -192,7 +209,7 @@ func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, pac
 		if err != nil {
 			return err
 		}
-		r, err := insert[0].ExecContext(ctx, p.c.id, p.row, x.ID, x.Ordinal,
+		r, err := p.exec(ctx, insertPassage, p.c.id, p.row, x.ID, x.Ordinal,
 			x.Span.ByteStart, x.Span.ByteEnd, x.Span.LineStart, x.Span.LineEnd, x.Span.Page, heading, x.Text)
 		if err != nil {
 			return err
@@ -200,13 +217,13 @@ func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, pac
 		if rows[i], err = r.LastInsertId(); err != nil {
 			return err
 		}
-		if _, err := insert[1].ExecContext(ctx, rows[i], title, analyse(heading), analyse(x.Text)); err != nil {
+		if _, err := feed.ExecContext(ctx, rows[i], title, analyse(heading), analyse(x.Text)); err != nil {
 			return err
 		}
 		if packed == nil {
 			continue
 		}
-		if _, err := insert[2].ExecContext(ctx, rows[i], packed[i]); err != nil {
+		if _, err := p.exec(ctx, insertVector, rows[i], packed[i]); err != nil {
 			return err
 		}
 	}
@@ -217,39 +234,17 @@ func (p *putter) codes(ctx context.Context, rows []int64, codes [][]byte) error 
 	if codes == nil {
 		return nil
 	}
-	insert, err := prepare(ctx, p.tx, "INSERT INTO "+p.c.codes()+" (rowid, collection, code, label) VALUES (?, ?, vec_bit(?), ?)")
+	insert, err := p.tx.PrepareContext(ctx, "INSERT INTO "+p.c.codes()+" (rowid, collection, code, label) VALUES (?, ?, vec_bit(?), ?)")
 	if err != nil {
 		return err
 	}
-	defer insert.close()
+	defer insert.Close()
 	for i, code := range codes {
-		if _, err := insert[0].ExecContext(ctx, rows[i], p.c.id, code, int(p.d.Label)); err != nil {
+		if _, err := insert.ExecContext(ctx, rows[i], p.c.id, code, int(p.d.Label)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// statements are prepared together and closed together.
-type statements []*sql.Stmt
-
-func prepare(ctx context.Context, tx *sql.Tx, queries ...string) (statements, error) {
-	var out statements
-	for _, q := range queries {
-		st, err := tx.PrepareContext(ctx, q)
-		if err != nil {
-			out.close()
-			return nil, err
-		}
-		out = append(out, st)
-	}
-	return out, nil
-}
-
-func (s statements) close() {
-	for _, st := range s {
-		_ = st.Close() // nothing is lost with a statement
-	}
 }
 
 // encodeHeading gives the JSON list of a passage's headings.
@@ -291,13 +286,13 @@ func deleteParts(ctx context.Context, tx *sql.Tx, c collection, document int64) 
 		return err
 	}
 	if len(parts) > 0 {
-		unfeed, err := prepare(ctx, tx, "INSERT INTO "+c.lexicon()+" ("+c.lexicon()+", rowid, title, heading, text) VALUES ('delete', ?, ?, ?, ?)")
+		unfeed, err := tx.PrepareContext(ctx, "INSERT INTO "+c.lexicon()+" ("+c.lexicon()+", rowid, title, heading, text) VALUES ('delete', ?, ?, ?, ?)")
 		if err != nil {
 			return err
 		}
-		defer unfeed.close()
+		defer unfeed.Close()
 		for _, p := range parts {
-			if _, err := unfeed[0].ExecContext(ctx, p.id, title, analyse(p.heading), analyse(p.text)); err != nil {
+			if _, err := unfeed.ExecContext(ctx, p.id, title, analyse(p.heading), analyse(p.text)); err != nil {
 				return err
 			}
 		}

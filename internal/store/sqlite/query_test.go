@@ -61,6 +61,25 @@ func TestAnalyse(t *testing.T) {
 	}
 }
 
+func TestScriptsWithoutSpacesAndArabicForms(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "a.db"))
+	docs(t, s)
+	put(t, s, "zh", "北京大学位于北京市海淀区。")
+	put(t, s, "ja", "東京タワーは港区にあります")
+	put(t, s, "ko", "서울에는 한강이 흐릅니다")
+	put(t, s, "th", "กรุงเทพมหานครเป็นเมืองหลวง")
+	put(t, s, "ar", "ذهب الطلاب إلى المدرسة")
+	for query, want := range map[string]string{
+		"海淀": "zh", "大学在哪里": "zh", "区在海淀": "zh", "タワー": "ja", "한강": "ko", "เมือง": "th",
+		"مدرسة": "ar", "والمَدْرَسَة": "ar", "الى المدرسه": "ar",
+	} {
+		hits, seen, err := s.SearchText(t.Context(), "t", retrieval.LegQuery{Collection: "docs", Text: query, Limit: 1, MaxLabel: label.Restricted})
+		if err != nil || len(hits) != 1 || hits[0].Passage.URI != want {
+			t.Errorf("%q, seen as %s, finds %+v, %v, want %s", query, seen, hits, err, want)
+		}
+	}
+}
+
 // FuzzSearchText holds that no text is syntax to the index, and that a stored text is found by its own words.
 func FuzzSearchText(f *testing.F) {
 	s, err := Open(f.Context(), Config{Path: filepath.Join(f.TempDir(), "fuzz.db")})

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -139,5 +141,18 @@ func TestUnitAndDot(t *testing.T) {
 	}
 	if _, ok := unit([]float32{1, float32(math.Inf(1))}); ok {
 		t.Error("an infinite number has a direction")
+	}
+}
+
+// TestCodesStay holds the codes to what files hold: a change of the encoder needs a migration.
+func TestCodesStay(t *testing.T) {
+	v := make([]float32, 100)
+	for i := range v {
+		v[i] = float32(i%7) - 3
+	}
+	e := encoderOf(len(v))
+	sum := sha256.Sum256(e.encode(v, make([]float32, e.bits)))
+	if got, want := hex.EncodeToString(sum[:8]), "0c3c526c5129149b"; got != want {
+		t.Errorf("the code's hash is %s, want %s", got, want)
 	}
 }

@@ -69,7 +69,9 @@ func (c Config) Validate() error {
 type Store struct {
 	writer *sql.DB
 	reader *sql.DB
-	temp   string // a folder to remove
+	// prepared are putStatements on the writer's connection.
+	prepared map[string]*sql.Stmt
+	temp     string // a folder to remove
 
 	background context.Context // of sweeps; ended by Close
 	stop       context.CancelFunc
@@ -102,7 +104,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		s.temp, c.Path = dir, filepath.Join(dir, "fairlead.db")
 	}
 	if err := s.open(ctx, c); err != nil {
-		return nil, errors.Join(err, s.Close())
+		_ = s.Close() // why it could not be opened says more
+		return nil, err
 	}
 	return s, nil
 }
@@ -134,6 +137,12 @@ func (s *Store) open(ctx context.Context, c Config) error {
 	s.writer.SetMaxOpenConns(1)
 	if err := migrate(ctx, s.writer); err != nil {
 		return err
+	}
+	s.prepared = make(map[string]*sql.Stmt, len(putStatements))
+	for _, q := range putStatements {
+		if s.prepared[q], err = s.writer.PrepareContext(ctx, q); err != nil {
+			return translate(ended(ctx, err), "opening the database")
+		}
 	}
 	s.reader, err = sql.Open("sqlite", dsn(path, "deferred", append(common, "query_only(ON)")))
 	if err != nil {
