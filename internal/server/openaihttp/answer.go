@@ -17,7 +17,6 @@ type answer struct {
 	// attempts has every call, in the order in which they started.
 	attempts  []attempt
 	speaker   string
-	reported  string
 	citations []citation
 	// collected joins tool calls and reasoning for plain answers.
 	collected providers.Collector
