@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"connectrpc.com/connect"
 
 	fairleadv1 "fairlead/gen/fairlead/v1"
 	"fairlead/gen/fairlead/v1/fairleadv1connect"
@@ -184,5 +189,41 @@ func TestDrainCutsWhatIsLeft(t *testing.T) {
 	}
 	if got := s.stop(); got != 0 {
 		t.Errorf("status %d\n%s", got, s.log)
+	}
+}
+
+// halting is a server whose runs say one word and then end as a test wants.
+type halting struct {
+	fairleadv1connect.UnimplementedRunServiceHandler
+	end func() error
+}
+
+func (h halting) Run(_ context.Context, _ *fairleadv1.RunRequest, s *connect.ServerStream[fairleadv1.RunResponse]) error {
+	delta := &fairleadv1.Event_TextDelta{TextDelta: &fairleadv1.TextDelta{Text: "half", Output: true}}
+	if err := s.Send(&fairleadv1.RunResponse{Event: &fairleadv1.Event{Sequence: 1, RunId: "r", Kind: delta}}); err != nil {
+		return err
+	}
+	return h.end()
+}
+
+// A command never takes part of an answer for the whole, whatever a server does.
+func TestHalfAnAnswerIsAFailure(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func() error
+		want string
+	}{
+		"a clean end":         {func() error { return nil }, "the answer is not whole"},
+		"a broken connection": {func() error { panic(http.ErrAbortHandler) }, "the connection broke"},
+		"an error":            {func() error { return connect.NewError(connect.CodeUnavailable, errors.New("the model is gone")) }, "the model is gone"},
+	} {
+		_, handler := fairleadv1connect.NewRunServiceHandler(halting{end: c.end})
+		s := httptest.NewServer(handler)
+		for _, args := range [][]string{{"ask", "x"}, {"ask", "x", "--json"}} {
+			e := command(t, "", append(args, "--server", s.URL)...)
+			if e.status != 1 || !strings.Contains(e.out, "half") || !strings.Contains(e.err, c.want) {
+				t.Errorf("%s, fairlead %v: status %d, %q, %q", name, args, e.status, e.out, e.err)
+			}
+		}
+		s.Close()
 	}
 }
