@@ -87,9 +87,10 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	if err := a.openTelemetry(ctx); err != nil {
 		return nil, err
 	}
-	if a.fleet, err = a.muster(ctx, a.config, p.getenv); err != nil {
+	if a.fleet, err = muster(ctx, a.telemetry, a.config, p.getenv); err != nil {
 		return nil, err
 	}
+	a.closers = append(a.closers, func() error { a.fleet.closeIdle(); return nil })
 	a.engine, err = orchestrator.New(orchestrator.Services{
 		Store: a.store, Sessions: a.store, Observer: a.telemetry.Observer(),
 		Retrieval: retrieval.Config{
@@ -212,13 +213,14 @@ func bounded(h http.Handler, limit time.Duration) http.Handler {
 // reload takes over a new configuration: backends, targets, policies, chains and prompts. What only a
 // start can change is named in the log.
 func (a *app) reload(ctx context.Context, c *config.Config, getenv func(string) string) error {
-	fleet, err := a.muster(ctx, c, getenv)
+	fleet, err := muster(ctx, a.telemetry, c, getenv)
 	if err != nil {
 		return err
 	}
 	if err := a.engine.Configure(fleet.config); err != nil {
 		return err
 	}
+	a.fleet.closeIdle()
 	a.fleet = fleet
 	return nil
 }

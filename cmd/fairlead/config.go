@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,6 +48,9 @@ func (p *program) configInitCommand() *cobra.Command {
 			if err := f.Close(); err != nil {
 				return fmt.Errorf("writing %s: %w", file, err)
 			}
+			if p.json {
+				return json.NewEncoder(p.out).Encode(map[string]string{"written": file})
+			}
 			fmt.Fprintf(p.out, "%s written: change it, then `fairlead config check %s` and `fairlead serve --config %s`\n", file, file, file)
 			return nil
 		},
@@ -71,8 +75,7 @@ func (p *program) configCheckCommand() *cobra.Command {
 			}
 			// The whole of it: adapters are made, conditions compiled, chains checked against prompts,
 			// policies and targets. The store is one of its own, in memory.
-			a := &app{config: c}
-			fleet, err := a.muster(cmd.Context(), c, p.getenv)
+			fleet, err := muster(cmd.Context(), nil, c, p.getenv)
 			if err != nil {
 				return err
 			}

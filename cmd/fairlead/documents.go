@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -84,9 +85,13 @@ func (p *program) deleteDocuments(cmd *cobra.Command, collection string, documen
 		if _, err := cl.retrieval.DeleteDocument(cmd.Context(), &fairleadv1.DeleteDocumentRequest{Collection: collection, Document: d}); err != nil {
 			return err
 		}
-		if !p.json {
-			fmt.Fprintf(p.out, "%s: deleted\n", d)
+		if p.json {
+			if err := json.NewEncoder(p.out).Encode(map[string]string{"deleted": d}); err != nil {
+				return err
+			}
+			continue
 		}
+		fmt.Fprintf(p.out, "%s: deleted\n", d)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"fairlead/internal/config"
 	"fairlead/internal/label"
+	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/chain"
 	"fairlead/orchestrator/routing"
@@ -33,6 +34,10 @@ type fleet struct {
 	// why says for each target why it is there, and notes what was not found.
 	why   map[string]string
 	notes []string
+	// telemetry may be nil: then calls carry no trace.
+	telemetry *telemetry.Telemetry
+	// idle close the connections that adapters keep open, for a fleet that is replaced.
+	idle []func()
 }
 
 // The qualities that targets have which nobody has measured: only their order matters.
@@ -52,14 +57,14 @@ type backend struct {
 	limiter   *orchestrator.Limiter
 }
 
-// muster makes the fleet of a configuration.
-func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) string) (*fleet, error) {
-	f := &fleet{why: map[string]string{}}
+// muster makes the fleet of a configuration. telemetry may be nil.
+func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, getenv func(string) string) (*fleet, error) {
+	f := &fleet{why: map[string]string{}, telemetry: t}
 	f.config.DefaultPolicy, f.config.Auto = c.Chat.DefaultPolicy, c.Chat.Auto
 	f.config.DefaultEmbedder, f.config.DefaultLabel = c.Retrieval.Embedder, c.Chat.DefaultLabel
 	backends := map[string]*backend{}
 	for name, b := range c.Backends {
-		made, err := a.newBackend(name, b)
+		made, err := f.newBackend(name, b)
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +76,7 @@ func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) 
 			return nil, err
 		}
 	}
-	if err := a.discover(ctx, f, c, getenv); err != nil {
+	if err := f.discover(ctx, c, getenv); err != nil {
 		return nil, err
 	}
 	if err := f.builtIn(); err != nil {
@@ -91,7 +96,7 @@ func (a *app) muster(ctx context.Context, c *config.Config, getenv func(string) 
 	return f, nil
 }
 
-func (a *app) newBackend(name string, b config.Backend) (*backend, error) {
+func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 	made := &backend{}
 	if b.Limits.Concurrency > 0 {
 		made.limiter = orchestrator.NewLimiter(b.Limits.Concurrency)
@@ -105,7 +110,7 @@ func (a *app) newBackend(name string, b config.Backend) (*backend, error) {
 	case config.KindOpenAI:
 		var c *openai.Client
 		c, err = openai.New(openai.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: a.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle})
+			HTTPClient: f.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle})
 		made.generator, made.embedder = c, c
 	case config.KindOllama:
 		var keep time.Duration
@@ -114,7 +119,7 @@ func (a *app) newBackend(name string, b config.Backend) (*backend, error) {
 		}
 		var c *ollama.Client
 		c, err = ollama.New(ollama.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: a.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
+			HTTPClient: f.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
 		made.generator, made.embedder = c, c
 	case config.KindScripted:
 		s := scripted.New(scripted.Config{Backend: name})
@@ -134,17 +139,18 @@ func (a *app) newBackend(name string, b config.Backend) (*backend, error) {
 
 // outbound makes the client that calls a backend: many calls at once to one host, a short wait for a
 // connection, and the environment's proxy, which companies need to reach what is outside.
-func (a *app) outbound(connect time.Duration) *http.Client {
+func (f *fleet) outbound(connect time.Duration) *http.Client {
 	if connect == 0 {
 		connect = 5 * time.Second
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1024, 256
-	if a.telemetry == nil {
+	f.idle = append(f.idle, t.CloseIdleConnections)
+	if f.telemetry == nil {
 		return &http.Client{Transport: t}
 	}
-	return &http.Client{Transport: a.telemetry.Transport(t)} // model servers that trace continue our trace
+	return &http.Client{Transport: f.telemetry.Transport(t)} // model servers that trace continue our trace
 }
 
 func (f *fleet) add(t orchestrator.Target, why string) {
@@ -212,25 +218,25 @@ func (f *fleet) builtIn() error {
 
 // discover adds what is found without being configured: an Ollama on its usual port, and OpenAI when
 // there is a key.
-func (a *app) discover(ctx context.Context, f *fleet, c *config.Config, getenv func(string) string) error {
+func (f *fleet) discover(ctx context.Context, c *config.Config, getenv func(string) string) error {
 	kinds := map[string]bool{}
 	for _, b := range c.Backends {
 		kinds[b.Kind] = true
 	}
 	if c.Discover.Ollama && !kinds[config.KindOllama] {
-		if err := a.findOllama(ctx, f, getenv); err != nil {
+		if err := f.findOllama(ctx, getenv); err != nil {
 			return err
 		}
 	}
 	if c.Discover.OpenAI && !kinds[config.KindOpenAI] {
-		return a.findOpenAI(f, getenv)
+		return f.findOpenAI(getenv)
 	}
 	return nil
 }
 
-func (a *app) findOllama(ctx context.Context, f *fleet, getenv func(string) string) error {
+func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) error {
 	address := ollamaAddress(getenv("OLLAMA_HOST"))
-	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: a.outbound(probeTime)})
+	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: f.outbound(probeTime)})
 	if err != nil {
 		f.notes = append(f.notes, "OLLAMA_HOST cannot be read, so Ollama was not looked for")
 		return nil
@@ -291,13 +297,13 @@ func ollamaAddress(host string) string {
 
 // findOpenAI adds two models of OpenAI, at the prices that were published when this was written; a
 // configuration says it better.
-func (a *app) findOpenAI(f *fleet, getenv func(string) string) error {
+func (f *fleet) findOpenAI(getenv func(string) string) error {
 	key := getenv("OPENAI_API_KEY")
 	if key == "" {
 		f.notes = append(f.notes, "OPENAI_API_KEY is not set")
 		return nil
 	}
-	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: a.outbound(0)})
+	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: f.outbound(0)})
 	if err != nil {
 		return fmt.Errorf("backend openai: %w", err)
 	}
@@ -372,6 +378,13 @@ func (f *fleet) texts(c *config.Config) (err error) {
 // chats says whether a target can chat.
 func (f *fleet) chats() bool {
 	return slices.ContainsFunc(f.config.Targets, func(t orchestrator.Target) bool { return t.Does.Has(providers.Chat) })
+}
+
+// closeIdle closes the connections that nobody uses: those of calls in progress stay.
+func (f *fleet) closeIdle() {
+	for _, closeIdle := range f.idle {
+		closeIdle()
+	}
 }
 
 // check validates a fleet as an engine would, without serving it.
