@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -135,9 +136,20 @@ func ask(ctx context.Context, cl *client, chain string, input map[string]any, l 
 	if err != nil {
 		return err
 	}
+	return show(stream, r)
+}
+
+// eventful is a message of a stream of events.
+type eventful[T any] interface {
+	*T
+	GetEvent() *fairleadv1.Event
+}
+
+// show reads a run to its end and shows it as it goes.
+func show[T any, M eventful[T]](stream *connect.ServerStreamForClient[T], r *renderer) error {
 	defer func() { _ = stream.Close() }() // what matters of the end is in Err
 	for stream.Receive() {
-		if err := r.event(stream.Msg().GetEvent()); err != nil {
+		if err := r.event(M(stream.Msg()).GetEvent()); err != nil {
 			return err
 		}
 	}
@@ -246,15 +258,5 @@ func say(ctx context.Context, cl *client, model, session, text string, l *limits
 	if err != nil {
 		return err
 	}
-	defer func() { _ = stream.Close() }() // what matters of the end is in Err
-	for stream.Receive() {
-		if err := r.event(stream.Msg().GetEvent()); err != nil {
-			return err
-		}
-	}
-	if err := stream.Err(); err != nil {
-		r.line()
-		return err
-	}
-	return r.end()
+	return show(stream, r)
 }
