@@ -104,11 +104,16 @@ func findFiles(args []string, all bool) ([]foundFile, error) {
 			if err != nil {
 				return nil, fmt.Errorf("looking for %q: %w", path, err)
 			}
-			err = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+			// A folder that was named is walked also where its name is a link; links found within it are not followed.
+			walked, err := filepath.EvalSymlinks(path)
+			if err != nil {
+				return nil, fmt.Errorf("looking for %q: %w", path, plain(err))
+			}
+			err = filepath.WalkDir(walked, func(file string, d fs.DirEntry, err error) error {
 				switch {
 				case err != nil:
 					return err
-				case strings.HasPrefix(d.Name(), ".") && file != path:
+				case strings.HasPrefix(d.Name(), ".") && file != walked:
 					if d.IsDir() {
 						return fs.SkipDir
 					}
@@ -120,7 +125,7 @@ func findFiles(args []string, all bool) ([]foundFile, error) {
 				if err != nil {
 					return err
 				}
-				below, err := filepath.Rel(path, file)
+				below, err := filepath.Rel(walked, file)
 				if err != nil {
 					return err
 				}

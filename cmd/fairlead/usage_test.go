@@ -202,6 +202,25 @@ func TestInterrupted(t *testing.T) {
 }
 
 // A document that is too large is named, and the rest goes on.
+func TestIngestALinkedFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "real/guide.md", "# Guide")
+	write(t, "real/.hidden/no.md", "# No")
+	for _, link := range []struct{ to, name string }{{"real", "linked"}, {".", filepath.Join("real", "loop")}} {
+		if err := os.Symlink(link.to, link.name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := command(t, "", "ingest", "linked")
+	if e.status != 0 || !strings.Contains(e.out, "1 added") {
+		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
+	}
+	// The name is the one that was given, not the one that it points to.
+	if e := command(t, "", "documents"); !strings.Contains(e.out, "linked/guide.md") {
+		t.Errorf("documents:\n%s%s", e.out, e.err)
+	}
+}
+
 func TestLargeDocuments(t *testing.T) {
 	dir := t.TempDir()
 	sparse := func(name string, size int64) {
