@@ -98,19 +98,9 @@ func (r *run) converse(ctx context.Context, c *call, history []providers.Message
 	if session == "" && len(history) == 0 {
 		return r.generate(ctx, c, emit)
 	}
-	remembered := &conversation{turns: history}
+	remembered := &conversation{turns: history, call: c, ceiling: r.principal.Ceiling}
 	if session != "" {
 		remembered.Sessions = r.engine.services.Sessions
-		l, err := remembered.SessionLabel(ctx, r.principal.Tenant, session)
-		if err != nil {
-			return nil, err
-		}
-		// What was said before goes out again with this turn, so it counts for the label.
-		c.label = label.Join(c.label, l)
-		if c.label > r.principal.Ceiling {
-			return nil, fault.New(fault.PermissionDenied, fault.ReasonBadRequest,
-				"session %s holds %s data and the caller may go up to %s", session, l, r.principal.Ceiling)
-		}
 	}
 	var got *answer
 	_, err := langchain.Generate(ctx, langchain.GenerateArgs{
@@ -134,6 +124,9 @@ type conversation struct {
 	// Sessions is nil when the request names none; then nothing is remembered.
 	Sessions
 	turns []providers.Message
+	// call is what the conversation goes out with.
+	call    *call
+	ceiling label.Label
 }
 
 var _ langchain.Sessions = (*conversation)(nil)
@@ -144,15 +137,29 @@ func (c *conversation) SessionMessages(ctx context.Context, tenant, session stri
 		return c.turns, nil
 	}
 	stored, err := c.Sessions.SessionMessages(ctx, tenant, session, limit)
-	return append(stored, c.turns...), err
+	if err != nil {
+		return nil, err
+	}
+	// What was said before goes out again with this turn, so it counts for the label. The label is asked for
+	// after the messages: another turn, with a higher one, may be remembered meanwhile.
+	l, err := c.SessionLabel(ctx, tenant, session)
+	if err != nil {
+		return nil, err
+	}
+	if l > c.ceiling {
+		return nil, fault.New(fault.PermissionDenied, fault.ReasonBadRequest,
+			"session %s holds %s data and the caller may go up to %s", session, l, c.ceiling)
+	}
+	c.call.label = label.Join(c.call.label, l)
+	return append(stored, c.turns...), nil
 }
 
-// SessionAppend remembers a turn.
+// SessionAppend remembers a turn, with the label that it went out with.
 func (c *conversation) SessionAppend(ctx context.Context, tenant, session string, l label.Label, messages []providers.Message) error {
 	if c.Sessions == nil {
 		return nil
 	}
-	return c.Sessions.SessionAppend(ctx, tenant, session, l, messages)
+	return c.Sessions.SessionAppend(ctx, tenant, session, label.Join(l, c.call.label), messages)
 }
 
 // finished is the end of a model step.

@@ -31,7 +31,7 @@ func (e *Engine) Embed(ctx context.Context, p auth.Principal, req EmbedRequest) 
 	if err != nil {
 		return nil, err
 	}
-	got, err := r.embed(ctx, t, r.label, req.Texts, req.Dimensions)
+	got, err := r.embed(ctx, t, nil, r.label, req.Texts, req.Dimensions)
 	return got, r.verdict(ctx, err, false)
 }
 
@@ -52,7 +52,11 @@ func (st *state) embedderTarget(name string) (*target, error) {
 	return t, nil
 }
 
-func (r *run) embed(ctx context.Context, t *target, l label.Label, texts []string, dimensions int) (*Embedded, error) {
+// embed makes vectors with one target. A nil policy demands nothing.
+func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l label.Label, texts []string, dimensions int) (*Embedded, error) {
+	if policy == nil {
+		policy = &routing.Policy{Name: "target/" + t.Name}
+	}
 	size := 0
 	for _, text := range texts {
 		size += len(text)
@@ -61,7 +65,7 @@ func (r *run) embed(ctx context.Context, t *target, l label.Label, texts []strin
 		Step: "embed", Tenant: r.principal.Tenant, Label: l, Needs: providers.Embed, Left: r.left(),
 		// An embedder writes nothing, and reads one text at a time.
 		PromptTokens: providers.EstimateTokens(size / len(texts)),
-	}, []routing.Candidate{{Target: &t.Target.Target, State: t.live()}}, &routing.Policy{Name: "target/" + t.Name}, time.Now())
+	}, []routing.Candidate{{Target: &t.Target.Target, State: t.live()}}, policy, time.Now())
 	if plan.Eligible == 0 {
 		return nil, noTarget(plan)
 	}
@@ -113,7 +117,7 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 			if err != nil {
 				return nil, err
 			}
-			got, err := r.embed(ctx, t, l, texts, 0)
+			got, err := r.embed(ctx, t, nil, l, texts, 0)
 			if err != nil {
 				return nil, err
 			}

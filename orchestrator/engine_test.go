@@ -98,6 +98,11 @@ type setup struct {
 	policy    routing.Policy
 	chains    []string
 	documents map[string]string
+	observer  orchestrator.Observer
+	// sessions, when not nil, stands before the store's.
+	sessions func(orchestrator.Sessions) orchestrator.Sessions
+	// config, when not nil, changes the configuration.
+	config func(*orchestrator.Config)
 }
 
 func engine(t *testing.T, s setup) *orchestrator.Engine {
@@ -127,8 +132,15 @@ func engine(t *testing.T, s setup) *orchestrator.Engine {
 		}
 		c.Chains = append(c.Chains, ch)
 	}
+	if s.config != nil {
+		s.config(&c)
+	}
 	store := testdb.SQLite(t)
-	e, err := orchestrator.New(orchestrator.Services{Store: store, Sessions: store}, c)
+	services := orchestrator.Services{Store: store, Sessions: store, Observer: s.observer}
+	if s.sessions != nil {
+		services.Sessions = s.sessions(store)
+	}
+	e, err := orchestrator.New(services, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
+	"fairlead/orchestrator/routing"
 	"fairlead/retrieval"
 )
 
@@ -37,7 +38,7 @@ func (b *branch) doRetrieve(ctx context.Context, s *chain.Step) (result, *StepFi
 	if err != nil {
 		return result{}, nil, err
 	}
-	res := result{label: q.Label, query: query}
+	res := result{label: label.Join(q.Label, b.labelOf(r.TopFrom)), query: query}
 	list := make([]any, len(found.Hits))
 	short := make([]any, len(found.Hits))
 	for i, h := range found.Hits {
@@ -76,7 +77,13 @@ func (b *branch) doEmbed(ctx context.Context, s *chain.Step) (result, *StepFinis
 		return result{}, nil, err
 	}
 	l := label.Join(s.Label, b.labelOf(s.Embed.Text))
-	got, err := b.embed(ctx, t, l, []string{text}, 0)
+	var policy *routing.Policy // the default policy is for answers
+	if s.Policy != "" {
+		if policy, err = b.st.policy(s.Policy, t.Name); err != nil {
+			return result{}, nil, err
+		}
+	}
+	got, err := b.embed(ctx, t, policy, l, []string{text}, 0)
 	if err != nil {
 		return result{}, nil, err
 	}

@@ -178,6 +178,10 @@ func (st *state) policy(name, target string) (*routing.Policy, error) {
 	if target == "" {
 		return p, nil
 	}
+	if len(p.Targets) > 0 && !slices.Contains(p.Targets, target) {
+		return nil, fault.New(fault.FailedPrecondition, fault.ReasonNoTarget,
+			"target %s is not one of those that policy %s names: %s", target, p.Name, strings.Join(p.Targets, ", "))
+	}
 	narrowed := *p
 	narrowed.Targets = []string{target}
 	return &narrowed, nil

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"fairlead/internal/fault"
+	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
 )
 
@@ -114,7 +115,12 @@ func (b *branch) work(ctx context.Context, s *chain.Step, path string, emit emit
 
 func (b *branch) doChoose(ctx context.Context, s *chain.Step, emit emitter) (result, *StepFinished, error) {
 	chosen, name, steps := false, "", s.Choose.Else
+	l := b.label
 	for i, c := range s.Choose.Cases {
+		// Which case it was tells of what decided it.
+		for _, id := range c.When.Steps() {
+			l = label.Join(l, b.results[id].label)
+		}
 		holds, err := c.When.Holds(ctx, b.scope())
 		if err != nil {
 			return result{}, nil, err
@@ -135,7 +141,7 @@ func (b *branch) doChoose(ctx context.Context, s *chain.Step, emit emitter) (res
 		return result{}, nil, err
 	}
 	values := map[string]any{"case": name}
-	return result{label: b.label, values: values}, &StepFinished{Result: values}, nil
+	return result{label: l, values: values}, &StepFinished{Result: values}, nil
 }
 
 // doParallel runs steps side by side, each in a branch of its own. The first failure ends the others.

@@ -252,6 +252,9 @@ func (c *Condition) Holds(ctx context.Context, s *Scope) (bool, error) {
 	return holds, nil
 }
 
+// Steps gives the ids of the steps that the condition refers to, each once.
+func (c *Condition) Steps() []string { return slices.Clone(c.steps) }
+
 func orEmpty(m map[string]any) map[string]any {
 	if m == nil {
 		return map[string]any{}
