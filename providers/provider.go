@@ -40,6 +40,9 @@ type Model struct {
 	Does Capability
 	// Context is the context window in tokens. 0: it does not say.
 	Context int
+	// Host is where the backend sends calls of this model on to, as an address: it then sees what is sent.
+	// Empty: the backend runs the model itself, as far as it says.
+	Host string
 }
 
 // Capability is a set of things that a target can do.

@@ -162,6 +162,15 @@ func (f *fleet) has(name string) bool {
 	return slices.ContainsFunc(f.config.Targets, func(t orchestrator.Target) bool { return t.Name == name })
 }
 
+// found adds a discovered target, unless the file has given its name to another.
+func (f *fleet) found(t orchestrator.Target, why string) {
+	if f.has(t.Name) {
+		f.notes = append(f.notes, t.Name+" was found and left out: there is already a target of this name")
+		return
+	}
+	f.add(t, why)
+}
+
 // configured adds a target of the file.
 func (f *fleet) configured(name string, t config.Target, b config.Backend, made *backend) error {
 	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Limiter: made.limiter}
@@ -257,11 +266,16 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 		clearance = label.Restricted
 	}
 	for _, m := range models {
+		if m.Host != "" {
+			// This Ollama passes what it gets on to a host that nobody has cleared for anything.
+			f.notes = append(f.notes, fmt.Sprintf("%s was found and left out: Ollama sends it on to %s; write it into the configuration to use it", m.Name, m.Host))
+			continue
+		}
 		does := m.Does
 		if does == 0 {
 			does = providers.Chat
 		}
-		f.add(orchestrator.Target{Generator: client, Embedder: client, Target: routing.Target{
+		f.found(orchestrator.Target{Generator: client, Embedder: client, Target: routing.Target{
 			Name: strings.ReplaceAll(m.Name, "/", "-"), Backend: "ollama", Kind: config.KindOllama, Model: m.Name, Does: does, Context: m.Context,
 			Clearance: clearance, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
 		}}, "found: Ollama answers at "+address)
@@ -309,12 +323,12 @@ func (f *fleet) findOpenAI(getenv func(string) string) error {
 	}
 	cached := 0.025
 	why := "found: OPENAI_API_KEY is set; it may see data up to internal"
-	f.add(orchestrator.Target{Generator: client, Target: routing.Target{
+	f.found(orchestrator.Target{Generator: client, Target: routing.Target{
 		Name: "gpt-5-mini", Backend: "openai", Kind: config.KindOpenAI, Model: "gpt-5-mini", Context: 400_000, Quality: qualityOpenAI, Origin: "found",
 		Does: providers.Chat | providers.Tools | providers.JSON | providers.Vision, Clearance: label.Internal,
 		Price: &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2},
 	}}, why)
-	f.add(orchestrator.Target{Embedder: client, Target: routing.Target{
+	f.found(orchestrator.Target{Embedder: client, Target: routing.Target{
 		Name: "text-embedding-3-small", Backend: "openai", Kind: config.KindOpenAI, Model: "text-embedding-3-small", Context: 8191, Quality: -1,
 		Origin: "found", Does: providers.Embed, Clearance: label.Internal, Price: &providers.Price{Input: 0.02},
 	}}, why)

@@ -168,7 +168,7 @@ type Split struct {
 
 // Discover is which model servers join by themselves.
 type Discover struct {
-	Ollama bool `yaml:"ollama" default:"true" doc:"An Ollama at OLLAMA_HOST or on 127.0.0.1:11434, with clearance restricted, when it answers at the start and no backend of that kind is configured."`
+	Ollama bool `yaml:"ollama" default:"true" doc:"An Ollama at OLLAMA_HOST or on 127.0.0.1:11434, when it answers at the start and no backend of that kind is configured. Its clearance is restricted on this machine and internal elsewhere. Models that it sends on to another host stay out."`
 	OpenAI bool `yaml:"openai" default:"true" doc:"OpenAI, with clearance internal, when OPENAI_API_KEY is set and no backend of that kind is configured."`
 }
 

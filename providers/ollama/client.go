@@ -1,6 +1,7 @@
 package ollama
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -124,6 +125,7 @@ func (c *Client) Models(ctx context.Context) ([]providers.Model, error) {
 	var list struct {
 		Models []struct {
 			Name string `json:"name"`
+			Host string `json:"remote_host"`
 		} `json:"models"`
 	}
 	if e := c.fetch(ctx, "api/tags", "", nil, &list); e != nil {
@@ -137,6 +139,7 @@ func (c *Client) Models(ctx context.Context) ([]providers.Model, error) {
 		wg.Go(func() {
 			defer func() { <-slots }()
 			models[i] = c.show(ctx, m.Name)
+			models[i].Host = cmp.Or(models[i].Host, m.Host)
 		})
 	}
 	wg.Wait()
@@ -156,10 +159,12 @@ func (c *Client) show(ctx context.Context, name string) providers.Model {
 	var about struct {
 		Capabilities []string       `json:"capabilities"`
 		Info         map[string]any `json:"model_info"`
+		Host         string         `json:"remote_host"`
 	}
 	if c.fetch(ctx, "api/show", name, body, &about) != nil {
 		return m
 	}
+	m.Host = about.Host
 	for _, word := range about.Capabilities {
 		m.Does |= capabilities[word]
 	}
