@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -157,6 +159,8 @@ type attempt struct {
 	started   time.Time
 	ttft      time.Duration
 	delivered bool
+	// telling is true while the reader has the floor: a panic is then its own.
+	telling   bool
 	collected providers.Collector
 	citer     *citer
 }
@@ -201,8 +205,16 @@ func (a *attempt) do(ctx context.Context) (*answer, error) {
 	return nil, f
 }
 
-// read makes the call and tells what comes, as it comes.
-func (a *attempt) read(ctx context.Context, req *providers.Request) error {
+// read makes the call and tells what comes, as it comes. A panic of the adapter is a failed call.
+func (a *attempt) read(ctx context.Context, req *providers.Request) (err error) {
+	defer func() {
+		if a.telling {
+			return
+		}
+		if value := recover(); value != nil {
+			err = broken(a.record.Target, value)
+		}
+	}()
 	finished := false
 	for chunk, err := range a.target.Generator.Generate(ctx, req) {
 		if err != nil {
@@ -213,7 +225,10 @@ func (a *attempt) read(ctx context.Context, req *providers.Request) error {
 		}
 		a.collected.Add(chunk)
 		finished = finished || chunk.Finish != providers.FinishUnset
-		if err := a.tell(&chunk); err != nil {
+		a.telling = true
+		err := a.tell(&chunk)
+		a.telling = false
+		if err != nil {
 			return err
 		}
 	}
@@ -222,6 +237,21 @@ func (a *attempt) read(ctx context.Context, req *providers.Request) error {
 		return &providers.Error{Kind: providers.KindTruncated, Backend: a.record.Target.Backend, Model: req.Model, MayBill: true}
 	}
 	return nil
+}
+
+// broken is the failure of a call whose adapter panicked. What it had sent may be billed.
+func broken(t *routing.Target, value any) error {
+	return &providers.Error{Kind: providers.KindUnknown, Backend: t.Backend, Model: t.Model, Detail: "its adapter broke down",
+		MayBill: true, Err: panicked(value)}
+}
+
+// panicked gives a panic as a private cause, with its place. A value that is not the runtime's own may hold
+// anything, so only its type is told.
+func panicked(value any) error {
+	if own, ok := value.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w\n%s", own, debug.Stack())
+	}
+	return fmt.Errorf("panic with a %T\n%s", value, debug.Stack())
 }
 
 func (a *attempt) tell(chunk *providers.Chunk) error {

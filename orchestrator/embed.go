@@ -82,7 +82,7 @@ func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l la
 		return nil, err
 	}
 	defer t.Limiter.release()
-	got, err := t.Embedder.Embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: texts, Dimensions: dimensions})
+	got, err := t.embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: texts, Dimensions: dimensions})
 	if err != nil {
 		pe := providers.AsError(ctx, t.Backend, t.Model, err)
 		t.pause(pe.RetryAfter)
@@ -96,6 +96,16 @@ func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l la
 	}
 	reserved.Settle(got.Usage, out.Cost, out.CostKnown)
 	return out, nil
+}
+
+// embed calls the embedder. A panic of the adapter is a failed call.
+func (t *target) embed(ctx context.Context, req *providers.EmbedRequest) (_ *providers.Embeddings, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = broken(&t.Target.Target, value)
+		}
+	}()
+	return t.Embedder.Embed(ctx, req)
 }
 
 // embedders lets retrieval embed through the engine, so that clearance and limits hold there too.

@@ -59,6 +59,12 @@ func (r *run) stream(ctx context.Context, body func(context.Context, emitter) (*
 		if o := r.engine.services.Observer; o != nil {
 			ctx, observe, ended = o.RunStarts(ctx, r.id, name, r.principal)
 		}
+		over := false
+		defer func() {
+			if !over { // a panic passes through: the observer is told of the end all the same
+				ended(fault.New(fault.Internal, fault.ReasonInternal, "the run broke down"))
+			}
+		}()
 		var seq int64
 		stopped := false
 		emit := func(step string, b Body) error {
@@ -68,8 +74,8 @@ func (r *run) stream(ctx context.Context, body func(context.Context, emitter) (*
 			if stopped {
 				return errStopped
 			}
-			if !yield(ev, nil) {
-				stopped = true
+			stopped = true // should the reader panic, it must not be called again
+			if stopped = !yield(ev, nil); stopped {
 				cancel()
 				return errStopped
 			}
@@ -84,9 +90,11 @@ func (r *run) stream(ctx context.Context, body func(context.Context, emitter) (*
 		if err == nil {
 			finished.Usage, finished.Cost, finished.CostIncomplete = r.ledger.Totals()
 			finished.Duration = time.Since(r.started)
-			err = emit("", finished)
+			// A reader that leaves now has left nothing undone.
+			_ = emit("", finished)
 		}
 		err = r.verdict(ctx, err, stopped)
+		over = true
 		ended(err)
 		if err != nil && !stopped {
 			yield(Event{}, err)

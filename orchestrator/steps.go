@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -151,7 +152,7 @@ func (b *branch) doParallel(ctx context.Context, s *chain.Step, emit emitter) (r
 		group, ctx := errgroup.WithContext(ctx)
 		for i, inner := range s.Parallel {
 			branches[i] = b.fork(emit)
-			group.Go(func() error { return branches[i].step(ctx, inner) })
+			group.Go(func() error { return guarded(func() error { return branches[i].step(ctx, inner) }) })
 		}
 		return group.Wait()
 	})
@@ -169,34 +170,53 @@ func (b *branch) doParallel(ctx context.Context, s *chain.Step, emit emitter) (r
 // goroutine that called it: a stream's reader must never be called from another.
 func apart(ctx context.Context, emit emitter, work func(context.Context, emitter) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	type told struct {
 		step string
 		body Body
 	}
 	events := make(chan told)
+	// The work ends before apart does, also when the reader panics; until then what it tells is taken.
+	defer func() {
+		cancel()
+		for range events {
+		}
+	}()
+	var left atomic.Bool
 	var worked error
 	go func() {
 		defer close(events)
-		worked = work(ctx, func(step string, body Body) error {
-			select {
-			case events <- told{step, body}:
+		worked = guarded(func() error {
+			return work(ctx, func(step string, body Body) error {
+				events <- told{step, body}
+				if left.Load() {
+					return errStopped
+				}
 				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			})
 		})
 	}()
 	var stopped error
 	for e := range events {
-		if stopped == nil {
-			if stopped = emit(e.step, e.body); stopped != nil {
-				cancel()
-			}
+		// Also when the reader has left: the observer is told what the calls took.
+		if err := emit(e.step, e.body); err != nil && stopped == nil {
+			stopped = err
+			left.Store(true)
+			cancel()
 		}
 	}
 	if stopped != nil {
 		return stopped
 	}
 	return worked
+}
+
+// guarded turns a panic into an error: beside the reader's goroutine nobody would catch it, and it would end
+// the process.
+func guarded(work func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = fault.Wrap(panicked(value), fault.Internal, fault.ReasonInternal, "internal error: see the server's log with the request's id")
+		}
+	}()
+	return work()
 }
