@@ -22,15 +22,15 @@ func (e *Engine) Run(ctx context.Context, p auth.Principal, req RunRequest) iter
 	if ch == nil {
 		return failed(fault.New(fault.NotFound, fault.ReasonUnknownChain, "there is no chain %q: %s", req.Chain, known("chains", st.chains)))
 	}
-	return e.runChain(ctx, p, ch, req.Limits, req.Input, nil)
+	return e.runChain(ctx, st, p, ch, req.Limits, req.Input, nil)
 }
 
-func (e *Engine) runChain(ctx context.Context, p auth.Principal, ch *chain.Chain, limits Limits, input map[string]any, history []providers.Message) iter.Seq2[Event, error] {
+func (e *Engine) runChain(ctx context.Context, st *state, p auth.Principal, ch *chain.Chain, limits Limits, input map[string]any, history []providers.Message) iter.Seq2[Event, error] {
 	values, err := ch.CheckInput(input)
 	if err != nil {
 		return failed(err)
 	}
-	r, err := e.newRun(p, limits, ch)
+	r, err := e.newRun(st, p, limits, ch)
 	if err != nil {
 		return failed(err)
 	}

@@ -23,14 +23,15 @@ func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) it
 	if len(req.Request.Messages) == 0 {
 		return failed(fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the conversation has no message: send one at least"))
 	}
-	what, err := e.state.Load().resolve(req.Model)
+	st := e.state.Load()
+	what, err := st.resolve(req.Model)
 	if err != nil {
 		return failed(err)
 	}
 	if what.chain != nil {
-		return e.chatChain(ctx, p, req, what.chain)
+		return e.chatChain(ctx, st, p, req, what.chain)
 	}
-	r, err := e.newRun(p, req.Limits, nil)
+	r, err := e.newRun(st, p, req.Limits, nil)
 	if err != nil {
 		return failed(err)
 	}
@@ -52,7 +53,7 @@ func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) it
 
 // chatChain runs a chain for a chat: the last user message is the chain's question, the turns before it
 // are the history of steps that take part in a conversation.
-func (e *Engine) chatChain(ctx context.Context, p auth.Principal, req ChatRequest, ch *chain.Chain) iter.Seq2[Event, error] {
+func (e *Engine) chatChain(ctx context.Context, st *state, p auth.Principal, req ChatRequest, ch *chain.Chain) iter.Seq2[Event, error] {
 	messages := req.Request.Messages
 	last := messages[len(messages)-1]
 	if last.Role != providers.User {
@@ -70,7 +71,7 @@ func (e *Engine) chatChain(ctx context.Context, p auth.Principal, req ChatReques
 	}
 	// A front end's own system prompt is not the chain's: the chain's prompts are reviewed and versioned.
 	history := slices.DeleteFunc(slices.Clone(messages[:len(messages)-1]), func(m providers.Message) bool { return m.Role == providers.System })
-	return e.runChain(ctx, p, ch, req.Limits, map[string]any{name: last.TextContent()}, history)
+	return e.runChain(ctx, st, p, ch, req.Limits, map[string]any{name: last.TextContent()}, history)
 }
 
 // questionInput gives the input that takes a chat's question: "question", or the only text that must be
@@ -188,19 +189,20 @@ func (e *Engine) Explain(ctx context.Context, p auth.Principal, req ChatRequest)
 	if len(req.Request.Messages) == 0 {
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the conversation has no message: send one at least")
 	}
+	st := e.state.Load()
 	model := req.Model
 	if model == "" || model == "auto" {
-		model = e.Auto()
+		model = st.auto
 	}
 	if strings.HasPrefix(model, "chain/") {
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnsupported,
 			"a chain has no single decision: name a policy or a target; a run of %s tells each step's plan", model)
 	}
-	what, err := e.state.Load().resolve(model)
+	what, err := st.resolve(model)
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.newRun(p, req.Limits, nil)
+	r, err := e.newRun(st, p, req.Limits, nil)
 	if err != nil {
 		return nil, err
 	}

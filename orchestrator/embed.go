@@ -20,7 +20,7 @@ func (e *Engine) Embed(ctx context.Context, p auth.Principal, req EmbedRequest) 
 	if len(req.Texts) == 0 {
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "there is no text to embed: send one at least")
 	}
-	r, err := e.newRun(p, req.Limits, nil)
+	r, err := e.newRun(e.state.Load(), p, req.Limits, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,8 @@ var _ retrieval.Embedders = embedders{}
 
 // Embedder gives the embedder of a name; the empty name is the default.
 func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
-	t, err := e.engine.state.Load().embedderTarget(name)
+	st := e.engine.state.Load()
+	t, err := st.embedderTarget(name)
 	if err != nil {
 		return retrieval.Embedder{}, err
 	}
@@ -123,7 +124,7 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 		Name:     t.Name,
 		Identity: strings.TrimSuffix(fmt.Sprintf("%s:%s@%s", t.Kind, t.Model, t.Version), "@"),
 		Embed: func(ctx context.Context, l label.Label, texts []string) ([][]float32, error) {
-			r, err := e.engine.newRun(auth.Principal{Tenant: auth.LocalTenant, Ceiling: label.Restricted}, Limits{Label: l}, nil)
+			r, err := e.engine.newRun(st, auth.Principal{Tenant: auth.LocalTenant, Ceiling: label.Restricted}, Limits{Label: l}, nil)
 			if err != nil {
 				return nil, err
 			}

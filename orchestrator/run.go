@@ -161,9 +161,12 @@ func (r *run) pathOf(id string) string {
 	return r.chain.Name + "/" + id
 }
 
-// newRun makes a run after its limits were checked against the caller's rights.
-func (e *Engine) newRun(p auth.Principal, limits Limits, ch *chain.Chain) (*run, error) {
-	st := e.state.Load()
+// newRun makes a run after its limits were checked against the caller's rights. All that the run needs of the
+// configuration comes from st, which the caller has loaded once.
+func (e *Engine) newRun(st *state, p auth.Principal, limits Limits, ch *chain.Chain) (*run, error) {
+	if limits.Timeout < 0 || limits.Limited && limits.Budget < 0 {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the run's time or budget is less than nothing")
+	}
 	if p.Tenant == "" {
 		return nil, fault.New(fault.Internal, fault.ReasonInternal, "starting a run: the caller has no tenant")
 	}

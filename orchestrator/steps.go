@@ -39,22 +39,24 @@ func (b *branch) step(ctx context.Context, s *chain.Step) error {
 		f.Duration = time.Since(started)
 		return b.emit(path, f)
 	}
-	if s.When != nil {
-		holds, err := s.When.Holds(ctx, b.scope())
-		if err != nil {
-			return fault.At(s.ID, err)
-		}
-		if !holds {
-			return end(&StepFinished{Status: StepSkipped, Reason: "its condition does not hold: " + s.When.Source()})
-		}
-	}
 	inner, cancel := ctx, context.CancelFunc(func() {})
 	if s.Timeout > 0 {
 		inner, cancel = context.WithTimeout(ctx, s.Timeout)
 	}
 	defer cancel()
 	told := &teller{emit: b.emit}
-	res, finished, err := b.work(inner, s, path, told.tell)
+	var res result
+	var finished *StepFinished
+	var err error
+	if s.When != nil {
+		var holds bool
+		if holds, err = s.When.Holds(inner, b.scope()); err == nil && !holds {
+			return end(&StepFinished{Status: StepSkipped, Reason: "its condition does not hold: " + s.When.Source()})
+		}
+	}
+	if err == nil {
+		res, finished, err = b.work(inner, s, path, told.tell)
+	}
 	if err == nil {
 		b.results[s.ID] = res
 		finished.Status, finished.Label, finished.Finish = StepDone, res.label, res.finish
@@ -64,7 +66,9 @@ func (b *branch) step(ctx context.Context, s *chain.Step) error {
 		return fault.At(s.ID, err)
 	}
 	if inner.Err() != nil {
-		err = fault.Wrap(err, fault.DeadlineExceeded, fault.ReasonDeadline, "the step's time of %s was up", s.Timeout)
+		late := fault.Wrap(err, fault.DeadlineExceeded, fault.ReasonDeadline, "the step's time of %s was up", s.Timeout)
+		late.Path = fault.From(err).Path
+		err = late
 	}
 	if !s.Optional || len(told.steps) > 0 && b.limits.NoRetract {
 		return fault.At(s.ID, err)
@@ -136,11 +140,12 @@ func (b *branch) doChoose(ctx context.Context, s *chain.Step, emit emitter) (res
 	if !chosen && len(steps) > 0 {
 		name = "else"
 	}
-	inner := *b
-	inner.emit = emit // shares b's results
+	// What the steps made counts when all went well: of a choose step that failed, nothing is left.
+	inner := b.fork(emit)
 	if err := inner.steps(ctx, steps); err != nil {
 		return result{}, nil, err
 	}
+	maps.Copy(b.results, inner.results)
 	values := map[string]any{"case": name}
 	return result{label: l, values: values}, &StepFinished{Result: values}, nil
 }

@@ -133,9 +133,24 @@ func (m *turnMemory) SaveContext(ctx context.Context, _, _ map[string]any) error
 	if t.answer == nil || t.answer.Text == "" || len(t.answer.ToolCalls) > 0 {
 		return nil
 	}
-	said := t.last
-	if t.args.Remember != "" {
-		said = providers.Text(providers.User, t.args.Remember)
+	said := []providers.Message{t.last}
+	messages := t.args.Request.Messages
+	switch asked := lastUser(messages); {
+	case t.args.Remember != "":
+		said = []providers.Message{providers.Text(providers.User, t.args.Remember)}
+	case t.last.Role != providers.User && asked >= 0:
+		// The answer rests on the results of tools: the turn began with the question before them.
+		said = messages[asked:]
 	}
-	return t.args.History.Add(ctx, said, providers.Text(providers.Assistant, t.answer.Text))
+	return t.args.History.Add(ctx, append(slices.Clone(said), providers.Text(providers.Assistant, t.answer.Text))...)
+}
+
+// lastUser gives the place of the last message of the user, or -1.
+func lastUser(messages []providers.Message) int {
+	for i, m := range slices.Backward(messages) {
+		if m.Role == providers.User {
+			return i
+		}
+	}
+	return -1
 }
