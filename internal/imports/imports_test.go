@@ -28,6 +28,7 @@ var allowed = []struct {
 	{"retrieval/retrievaltest", []string{"retrieval", "retrieval/", "providers", "providers/", "internal/store/", "internal/fault", "internal/label"}, "what tests build on the real store and embedder"},
 	{"retrieval/", []string{"retrieval", "retrieval/", "internal/fault", "internal/label"}, "readers and splitters serve retrieval alone"},
 	{"orchestrator/routing", []string{"providers", "internal/label", "internal/fault"}, "deciding is pure: it knows the vocabulary and nothing that acts"},
+	{"orchestrator/routing/observe", []string{"orchestrator/routing", "providers", "internal/label", "internal/fault"}, "watching targets needs to know what they are, and not what calls them"},
 	{"orchestrator/ledger", []string{"providers", "internal/fault"}, "money knows no targets"},
 	{"orchestrator/chain", []string{"prompts", "providers", "retrieval", "internal/fault", "internal/label"}, "the form of a chain does not run it"},
 	{"orchestrator/langchain", []string{"prompts", "providers", "retrieval", "internal/fault", "internal/label"}, "the engine uses langchaingo, and not the other way round"},
@@ -57,6 +58,7 @@ var owners = []struct {
 	{"github.com/spf13/cobra", []string{"cmd"}, "only the program has a command line"},
 	{"github.com/goccy/go-yaml", []string{"internal/config", "orchestrator/chain", "prompts", "retrieval/read", "cmd"}, "files are read where their format is owned"},
 	{"cel.dev/cel-go", []string{"orchestrator/chain", "orchestrator/routing"}, "conditions are compiled where they are owned"},
+	{"github.com/DataDog/sketches-go", []string{"orchestrator/routing/observe"}, "quantiles are kept in one place, and read from its tables"},
 	{"text/template", nil, "a template engine that evaluates must never meet a caller's text"},
 	{"html/template", nil, "a template engine that evaluates must never meet a caller's text"},
 }
