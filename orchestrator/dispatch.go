@@ -49,7 +49,7 @@ func (r *run) plan(c *call) *routing.Plan {
 		Left:         r.left(),
 	}
 	if c.req.MaxTokens != nil {
-		q.MaxOutput = *c.req.MaxTokens
+		q.MaxOutput = min(max(*c.req.MaxTokens, 0), mostTokens)
 	}
 	if q.DialectFields = providers.MeaningfulExtra(c.req.Extra); len(q.DialectFields) > 0 {
 		q.Dialect = "openai"
@@ -284,6 +284,17 @@ func (a *attempt) tell(chunk *providers.Chunk) error {
 	return nil
 }
 
+// mostTokens is more than any call reads or writes.
+const mostTokens = 1 << 30
+
+// plausible gives a backend's counts as counts of tokens can be: whatever it reports, it makes no money and
+// breaks no sum.
+func plausible(u providers.Usage) providers.Usage {
+	u.Input, u.Output = min(max(u.Input, 0), mostTokens), min(max(u.Output, 0), mostTokens)
+	u.CachedInput, u.Reasoning = min(max(u.CachedInput, 0), u.Input), min(max(u.Reasoning, 0), u.Output)
+	return u
+}
+
 // settle books what the attempt took: what the backend reports, or our count of what came where it
 // reports nothing. A call that failed before it answered took nothing.
 func (a *attempt) settle(reserved *ledger.Reservation, err error) {
@@ -291,7 +302,7 @@ func (a *attempt) settle(reserved *ledger.Reservation, err error) {
 	var usage providers.Usage
 	switch {
 	case got.Usage != nil:
-		usage = *got.Usage
+		usage = plausible(*got.Usage)
 	case err == nil || providers.Billed(err) || a.collected.Len() > 0:
 		usage = providers.Usage{
 			Input:     int64(a.plan.PromptTokens),

@@ -84,12 +84,17 @@ func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l la
 	defer t.Limiter.release()
 	got, err := t.embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: texts, Dimensions: dimensions})
 	if err != nil {
+		if providers.Billed(err) {
+			usage := providers.Usage{Input: int64(providers.EstimateTokens(size)), Estimated: true}
+			reserved.Settle(usage, worst, t.Price != nil)
+		}
 		pe := providers.AsError(ctx, t.Backend, t.Model, err)
 		t.pause(pe.RetryAfter)
 		f := pe.Fault()
 		f.Text = "target " + t.Name + ": " + f.Text
 		return nil, f
 	}
+	got.Usage = plausible(got.Usage)
 	out := &Embedded{Embeddings: got, Target: t.Name}
 	if t.Price != nil {
 		out.Cost, out.CostKnown = t.Price.Cost(got.Usage), true
@@ -108,6 +113,9 @@ func (t *target) embed(ctx context.Context, req *providers.EmbedRequest) (_ *pro
 	return t.Embedder.Embed(ctx, req)
 }
 
+// runKey is where a context carries the run that searches.
+type runKey struct{}
+
 // embedders lets retrieval embed through the engine, so that clearance and limits hold there too.
 type embedders struct{ engine *Engine }
 
@@ -124,9 +132,14 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 		Name:     t.Name,
 		Identity: strings.TrimSuffix(fmt.Sprintf("%s:%s@%s", t.Kind, t.Model, t.Version), "@"),
 		Embed: func(ctx context.Context, l label.Label, texts []string) ([][]float32, error) {
-			r, err := e.engine.newRun(st, auth.Principal{Tenant: auth.LocalTenant, Ceiling: label.Restricted}, Limits{Label: l}, nil)
-			if err != nil {
-				return nil, err
+			// A run that searches pays for the query's vector; else nobody has set a limit.
+			r, ok := ctx.Value(runKey{}).(*run)
+			if !ok {
+				var err error
+				r, err = e.engine.newRun(st, auth.Principal{Tenant: auth.LocalTenant, Ceiling: label.Restricted}, Limits{Label: l}, nil)
+				if err != nil {
+					return nil, err
+				}
 			}
 			got, err := r.embed(ctx, t, nil, l, texts, 0)
 			if err != nil {

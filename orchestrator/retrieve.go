@@ -34,7 +34,7 @@ func (b *branch) doRetrieve(ctx context.Context, s *chain.Step) (result, *StepFi
 		used = append(used, f.Template)
 	}
 	q.Label = label.Join(s.Label, b.labelOf(used...))
-	found, err := b.engine.retrieval.Search(ctx, b.principal.Tenant, q)
+	found, err := b.engine.retrieval.Search(context.WithValue(ctx, runKey{}, b.run), b.principal.Tenant, q)
 	if err != nil {
 		return result{}, nil, err
 	}

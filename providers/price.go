@@ -34,7 +34,11 @@ type Price struct {
 	PerCall float64
 }
 
-// Cost gives what a usage costs.
+// mostMoney is the most that one call costs: sums of a few such amounts are still amounts.
+const mostMoney = 1 << 60
+
+// Cost gives what a usage costs: never less than nothing, and a little over a billion dollars at most,
+// whatever the counts.
 func (p *Price) Cost(u Usage) Money {
 	cached := p.Input
 	if p.CachedInput != nil {
@@ -43,5 +47,5 @@ func (p *Price) Cost(u Usage) Money {
 	fresh := max(u.Input-u.CachedInput, 0)
 	// dollars per million tokens = 1000 billionths per token
 	nanos := (float64(fresh)*p.Input + float64(u.CachedInput)*cached + float64(u.Output)*p.Output) * 1000
-	return Money(math.Round(nanos)) + USD(p.PerCall)
+	return Money(min(max(math.Round(nanos+p.PerCall*1e9), 0), mostMoney))
 }

@@ -34,7 +34,18 @@ func New(limit providers.Money, limited bool) *Ledger {
 func (l *Ledger) Left() (left providers.Money, limited bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(l.limit-l.spent-l.reserved, 0), l.limited
+	return l.left(), l.limited
+}
+
+// left is never less than nothing. The lock is held.
+func (l *Ledger) left() providers.Money { return max(l.limit-l.spent-l.reserved, 0) }
+
+// most is where amounts end: two of them and a limit can still be reckoned with.
+const most providers.Money = 1 << 61
+
+// plus adds an amount, up to most. What is less than nothing is nothing: no call makes money.
+func plus(sum, amount providers.Money) providers.Money {
+	return sum + min(max(amount, 0), most-sum)
 }
 
 // Totals gives what was settled so far. The cost is a lower bound when incomplete.
@@ -57,12 +68,13 @@ type Reservation struct {
 func (l *Ledger) Reserve(amount providers.Money) (*Reservation, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if left := l.limit - l.spent - l.reserved; l.limited && amount > max(left, 0) {
+	if l.limited && amount > l.left() {
 		return nil, fault.New(fault.ResourceExhausted, fault.ReasonBudgetExceeded,
-			"the call may cost %s and the run has %s left of %s: allow more, or ask for less output", amount, max(left, 0), l.limit)
+			"the call may cost %s and the run has %s left of %s: allow more, or ask for less output", amount, l.left(), l.limit)
 	}
-	l.reserved += amount
-	return &Reservation{ledger: l, amount: amount}, nil
+	before := l.reserved
+	l.reserved = plus(before, amount)
+	return &Reservation{ledger: l, amount: l.reserved - before}, nil
 }
 
 // Settle books what the attempt took, and gives back the rest of the promise. When the cost is not known
@@ -71,7 +83,7 @@ func (r *Reservation) Settle(usage providers.Usage, cost providers.Money, known 
 	r.finish(func(l *Ledger) {
 		l.usage = l.usage.Add(usage)
 		if known {
-			l.spent += cost
+			l.spent = plus(l.spent, cost)
 		} else {
 			l.incomplete = true
 		}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -79,5 +80,38 @@ func TestRaceNeverOverspends(t *testing.T) {
 	}
 	if left, _ := l.Left(); left != limit-cost {
 		t.Errorf("left %d after all was settled, want %d", left, limit-cost)
+	}
+}
+
+func TestOddAmountsMakeNoMoney(t *testing.T) {
+	for _, odd := range []providers.Money{-1_000_000, math.MinInt64, math.MaxInt64} {
+		l := ledger.New(100, true)
+		r, err := l.Reserve(10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // as by calls side by side
+			r.Settle(providers.Usage{}, odd, true)
+			if left, _ := l.Left(); left < 0 || left > 100 || odd > 0 && left > 0 {
+				t.Errorf("%d: %d left of 100", odd, left)
+			}
+			if r, err = l.Reserve(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, cost, _ := l.Totals(); cost < 0 {
+			t.Errorf("%d: the total is %d", odd, cost)
+		}
+	}
+	l := ledger.New(0, false)
+	for range 3 {
+		r, err := l.Reserve(math.MaxInt64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Release()
+	}
+	if left, _ := l.Left(); left != 0 {
+		t.Errorf("%d left of nothing", left)
 	}
 }
