@@ -85,7 +85,7 @@ func TestRaceNeverOverspends(t *testing.T) {
 
 func TestOddAmountsMakeNoMoney(t *testing.T) {
 	for _, odd := range []providers.Money{-1_000_000, math.MinInt64, math.MaxInt64} {
-		l := ledger.New(100, true)
+		l := New(100, true)
 		r, err := l.Reserve(10)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +103,7 @@ func TestOddAmountsMakeNoMoney(t *testing.T) {
 			t.Errorf("%d: the total is %d", odd, cost)
 		}
 	}
-	l := ledger.New(0, false)
+	l := New(0, false)
 	for range 3 {
 		r, err := l.Reserve(math.MaxInt64)
 		if err != nil {
