@@ -168,8 +168,11 @@ func (a *app) openServer() error {
 	if err != nil {
 		return err
 	}
-	dialect := openaihttp.New(openaihttp.Config{Engine: a.engine, Logger: a.logger, ReadLimit: int64(c.ReadLimit)})
-	mounts := append(api.Mounts(), server.Mount{Pattern: "/v1/", Handler: dialect, MaxBody: int64(c.ReadLimit), Refuse: openaihttp.Refuse})
+	dialect := openaihttp.New(openaihttp.Config{Engine: a.engine, Logger: a.logger, ReadLimit: int64(c.ReadLimit), Outcome: server.SetOutcome})
+	mounts := api.Mounts()
+	for _, pattern := range openaihttp.Patterns() {
+		mounts = append(mounts, server.Mount{Pattern: pattern, Handler: dialect, MaxBody: int64(c.ReadLimit), Refuse: openaihttp.Refuse})
+	}
 	for i := range mounts {
 		mounts[i].Handler = a.telemetry.Trace(mounts[i].Pattern, bounded(mounts[i].Handler, c.RequestTimeout))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -128,7 +129,12 @@ func (p *program) broken(err error) error {
 	var number syscall.Errno
 	var name *net.DNSError
 	var op *net.OpError
+	var untrusted *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("calling the server %s: its certificate is not trusted here: name a file of certificates to trust in SSL_CERT_FILE", address)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("calling the server %s: it does not speak TLS: call it by http://", address)
 	case errors.As(err, &name):
 		return fmt.Errorf("calling the server %s: its name %q cannot be found: check the address", address, name.Name)
 	case errors.As(err, &op) && op.Op == "dial":

@@ -86,13 +86,18 @@ func (a *app) fleetLog() {
 // gives waits for the end.
 func (a *app) watch(ctx context.Context, getenv func(string) string) (wait func()) {
 	current := a.config
+	a.telemetry.ConfigReloaded(true) // the first load went well, or there would be nothing to watch
 	w := config.NewWatcher(a.options, a.config, func(c *config.Config, report *config.Report, err error) {
 		if err == nil {
 			err = a.reload(ctx, c, getenv)
 		}
 		a.telemetry.ConfigReloaded(err == nil)
 		if err != nil {
-			a.logger.Error("the configuration was not taken over: the last good one still serves", "error", fault.Cause(err), "problems", err.Error())
+			text := err.Error()
+			if _, ok := errors.AsType[*fault.Error](err); ok {
+				text = fault.Cause(err)
+			}
+			a.logger.Error("the configuration was not taken over: the last good one still serves", "error", text)
 			return
 		}
 		a.logger.Info("configuration taken over")

@@ -30,11 +30,22 @@ func TestServeHealthAndMetrics(t *testing.T) {
 		`{"model":"auto","messages":[{"role":"user","content":"a private canary"}]}`); status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
+	for path, want := range map[string]int{"/v1/models": 200, "/v1/nothing": 404, "/v1/models/none": 404} {
+		if status, _, body := fetch(t, c, "GET", s.address+path, "", ""); status != want {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
 	status, _, metrics := fetch(t, c, "GET", s.address+"/metrics", "", "")
 	if status != 200 {
 		t.Fatalf("/metrics: %d", status)
 	}
-	for _, want := range []string{`fairlead_runs_total{chain="(chat)",outcome="ok"} 1`, "fairlead_run_duration_seconds", "fairlead_upstream_attempts_total"} {
+	for _, want := range []string{`fairlead_runs_total{chain="(chat)",outcome="ok"} 1`, "fairlead_run_duration_seconds", "fairlead_upstream_attempts_total",
+		`fairlead_http_requests_total{method="POST",route="/v1/chat/completions",status="200"} 1`,
+		`fairlead_http_requests_total{method="GET",route="/v1/models",status="200"} 1`,
+		`fairlead_http_requests_total{method="GET",route="/v1/models/",status="404"} 1`,
+		`fairlead_http_requests_total{method="GET",route="/v1/",status="404"} 1`,
+		"fairlead_config_last_reload_success 1", // a server that started has loaded its configuration
+	} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("/metrics does not have %s", want)
 		}
@@ -45,7 +56,8 @@ func TestServeHealthAndMetrics(t *testing.T) {
 	if strings.Contains(metrics+s.log.String(), "canary") {
 		t.Error("what a caller said is in the metrics or in the log")
 	}
-	for _, want := range []string{"name=echo", `why="in the configuration"`, "name=extractive"} {
+	for _, want := range []string{"name=echo", `why="in the configuration"`, "name=extractive",
+		"route=/v1/chat/completions status=200 code=ok", "route=/v1/models/ status=404 code=not_found reason=unknown_model"} {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("the log does not say %s:\n%s", want, s.log)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -129,6 +130,10 @@ func TestFailures(t *testing.T) {
 	closed.Close()
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
+	secret := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secret.Config.ErrorLog = log.New(io.Discard, "", 0) // it says that the certificate was refused, which is the point
+	secret.StartTLS()
+	defer secret.Close()
 	write(t, "file", "")
 	write(t, "a/same.md", "# One")
 	write(t, "b/same.md", "# Two")
@@ -142,6 +147,8 @@ func TestFailures(t *testing.T) {
 	}{
 		{[]string{"targets", "--server", "http://" + closed.Addr().String()}, []string{closed.Addr().String(), "connection refused", "fairlead serve"}},
 		{[]string{"targets", "--server", "http://" + other.Listener.Addr().String()}, []string{"404"}},
+		{[]string{"targets", "--server", secret.URL}, []string{"certificate", "SSL_CERT_FILE"}},
+		{[]string{"targets", "--server", "https://" + other.Listener.Addr().String()}, []string{"TLS", "http://"}},
 		{[]string{"serve", "--set", "server.listen=" + address}, []string{address, "another program", "server.listen"}},
 		{[]string{"serve", "--set", "server.listen=192.0.2.1:1", "--set", "server.allow_unauthenticated=true"}, []string{"192.0.2.1:1", "server.listen"}},
 		{[]string{"serve", "--set", "server.listen=0.0.0.0:0"}, []string{"allow_unauthenticated"}},

@@ -178,8 +178,8 @@ func Cause(err error) string {
 	if e == nil {
 		return ""
 	}
-	if e.cause == nil {
-		return e.Error()
+	if e.cause == nil || strings.Contains(e.Error(), e.cause.Error()) {
+		return e.Error() // the public text says it all
 	}
 	return e.Error() + ": " + e.cause.Error()
 }

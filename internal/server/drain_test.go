@@ -92,7 +92,8 @@ func TestDrainPhases(t *testing.T) {
 		if err := <-s.done; err != nil {
 			t.Errorf("Serve = %v", err)
 		}
-		if took := time.Since(begin); took > 16*time.Second {
+		// net/http looks every half second or so, and there are two looks: at idle connections and at all of them.
+		if took := time.Since(begin); took > 17*time.Second {
 			t.Errorf("drained in %v although the calls had ended after 15 s", took)
 		}
 	})

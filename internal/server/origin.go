@@ -81,9 +81,14 @@ func (s *Server) guardOrigin(m *Mount, next http.Handler) http.Handler {
 var (
 	corsMethods = strings.Join(append(cors.AllowedMethods(), http.MethodDelete), ", ")
 	corsHeaders = strings.Join(append(cors.AllowedHeaders(),
-		"Authorization", "Fairlead-Label", "Idempotency-Key", headerRequestID), ", ")
+		"Authorization", "Fairlead-Label", "Fairlead-Session", "Fairlead-Timeout", "Fairlead-Budget-Usd",
+		"Idempotency-Key", "Traceparent", "Tracestate", headerRequestID,
+		// What OpenAI's own client sends from a browser.
+		"OpenAI-Organization", "OpenAI-Project", "OpenAI-Beta", "X-Stainless-Arch", "X-Stainless-Helper-Method",
+		"X-Stainless-Lang", "X-Stainless-OS", "X-Stainless-Package-Version", "X-Stainless-Retry-Count",
+		"X-Stainless-Runtime", "X-Stainless-Runtime-Version", "X-Stainless-Timeout"), ", ")
 	corsExposed = strings.Join(append(cors.ExposedHeaders(),
-		"Fairlead-Run", "Fairlead-Target", "Fairlead-Cost-Usd", "Retry-After", headerRequestID), ", ")
+		"Fairlead-Run", "Fairlead-Target", "Fairlead-Cost-Usd", "Retry-After", "Retry-After-Ms", "X-Should-Retry", headerRequestID), ", ")
 )
 
 // cors lets pages of the configured origins call. Without origins it does nothing.

@@ -290,6 +290,11 @@ func TestHostsAndOrigins(t *testing.T) {
 		!strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Connect-Timeout-Ms") || res.Header.Get("Vary") != "Origin" {
 		t.Errorf("preflight: %d %v", res.StatusCode, res.Header)
 	}
+	for _, name := range []string{"Fairlead-Session", "Fairlead-Timeout", "Fairlead-Budget-Usd", "X-Stainless-OS"} {
+		if !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), name) {
+			t.Errorf("a page may not send %s: %v", name, res.Header)
+		}
+	}
 	res, _ = s.get(t, "OPTIONS", "/", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")
 	if res.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("foreign preflight: %v", res.Header)

@@ -47,6 +47,23 @@ type wireError struct {
 
 func (e *wireError) Error() string { return e.Message }
 
+// outcome gives the code and the reason of the fault behind the error; for what the dialect itself refused, those
+// that its status stands for.
+func (e *wireError) outcome() (fault.Code, fault.Reason) {
+	switch {
+	case e.cause != nil:
+		f := fault.From(e.cause)
+		return f.Code, f.Reason
+	case e.Code == "model_not_found":
+		return fault.NotFound, fault.ReasonUnknownModel
+	case e.status == http.StatusNotFound:
+		return fault.NotFound, fault.ReasonNone
+	case e.status == http.StatusRequestEntityTooLarge:
+		return fault.ResourceExhausted, fault.ReasonTooLarge
+	}
+	return fault.InvalidArgument, fault.ReasonBadRequest
+}
+
 // badRequest is an error in what the caller sent.
 func badRequest(param, message string) *wireError {
 	return &wireError{status: http.StatusBadRequest, Type: typeInvalid, Param: param, Message: message, Code: "invalid_value"}

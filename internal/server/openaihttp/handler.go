@@ -51,6 +51,9 @@ type Config struct {
 	KeepAlive time.Duration
 	// WriteTimeout is how long a caller may take to read what is written. 0 is 15 s.
 	WriteTimeout time.Duration
+	// Outcome is told how a request ended, before its handler returns: a fault's code and reason, or "ok".
+	// Nil: nobody is told.
+	Outcome func(ctx context.Context, code, reason string)
 	// Now tells the time for "created". Nil: time.Now.
 	Now func() time.Time
 }
@@ -58,6 +61,12 @@ type Config struct {
 type handler struct {
 	Config
 	started time.Time
+}
+
+// Patterns gives what the handler is to be mounted at: each endpoint by itself, so that logs and metrics tell them
+// apart, and /v1/ for what is no endpoint.
+func Patterns() []string {
+	return []string{"/v1/", "/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/"}
 }
 
 // New makes the handler for everything under /v1/. It takes the caller from auth.From and refuses requests without
@@ -81,6 +90,9 @@ func New(c Config) http.Handler {
 	if c.WriteTimeout <= 0 {
 		c.WriteTimeout = 15 * time.Second
 	}
+	if c.Outcome == nil {
+		c.Outcome = func(context.Context, string, string) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -95,8 +107,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if w.Header().Get("X-Request-Id") == "" {
 		w.Header().Set("X-Request-Id", rand.Text())
 	}
-	if err := h.dispatch(w, r); err != nil {
+	err := h.dispatch(w, r)
+	if err == nil {
+		h.Outcome(r.Context(), "ok", "")
+	} else {
 		e := fromError(err)
+		h.ended(r, e)
 		h.log(r, w.Header().Get(headerRun), e, false)
 		h.extend(http.NewResponseController(w))
 		e.write(w)
@@ -108,7 +124,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) dispatch(w http.ResponseWriter, r *http.Request) error {
 	var next serve
 	methods := []string{http.MethodPost}
-	switch path := r.URL.Path; {
+	path := r.URL.Path
+	if path != "/v1/" {
+		path = strings.TrimSuffix(path, "/") // some clients put one behind every address
+	}
+	switch {
 	case path == "/v1/chat/completions":
 		next = h.chat
 	case path == "/v1/embeddings":
@@ -183,6 +203,12 @@ func (h *handler) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 // have a deadline there is none.
 func (h *handler) extend(rc *http.ResponseController) {
 	_ = rc.SetWriteDeadline(time.Now().Add(h.WriteTimeout))
+}
+
+// ended tells of a request that failed.
+func (h *handler) ended(r *http.Request, e *wireError) {
+	code, reason := e.outcome()
+	h.Outcome(r.Context(), code.String(), string(reason))
 }
 
 // log tells operators of failures that are not the caller's. It holds no content.

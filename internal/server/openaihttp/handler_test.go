@@ -48,6 +48,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v1/models/policy/none", 404, ""},
 		{"GET", "/v1/models/auto", 200, ""},
 		{"GET", "/v1/models", 200, ""},
+		{"GET", "/v1/models/", 200, ""},
+		{"GET", "/v1/chat/completions/", 405, "POST"},
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, requestTo(t, c.method, c.path, ""))

@@ -281,6 +281,7 @@ func (s *stream) close() {
 func (s *stream) abort(r *http.Request, failure error) {
 	e := fromError(failure)
 	s.h.log(r, s.answer.run, e, true)
+	s.h.ended(r, e)
 	if !s.broken {
 		s.buf = append(s.buf[:0], "data: "...)
 		s.buf = append(s.buf, e.body()...)
