@@ -156,8 +156,15 @@ type target struct {
 }
 
 func (t *target) pause(d time.Duration) {
-	if d > 0 {
-		t.pausedUntil.Store(time.Now().Add(d).UnixNano())
+	if d <= 0 {
+		return
+	}
+	for until := time.Now().Add(d).UnixNano(); ; {
+		// A longer pause that another call was asked for holds on.
+		old := t.pausedUntil.Load()
+		if old >= until || t.pausedUntil.CompareAndSwap(old, until) {
+			return
+		}
 	}
 }
 
