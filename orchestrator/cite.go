@@ -19,6 +19,10 @@ type citer struct {
 	// number is that of the mark being read; state says where in it we are.
 	number int
 	state  int8
+	// ticks counts the backticks that were just read, and code those that opened the code we are in: what
+	// looks like a mark there is an index. blank says that the line has nothing yet.
+	ticks, code int
+	blank       bool
 }
 
 func newCiter(passages []retrieval.Passage, quotes bool) *citer {
@@ -50,6 +54,10 @@ func (c *citer) next(chunk *providers.Chunk) []*Citation {
 func (c *citer) marks(text string) {
 	for i := range len(text) {
 		b := text[i]
+		if c.inCode(b) {
+			c.state = outside
+			continue
+		}
 		digit := b >= '0' && b <= '9'
 		switch {
 		case b == '[':
@@ -67,6 +75,35 @@ func (c *citer) marks(text string) {
 			c.state = outside
 		}
 	}
+}
+
+// inCode says whether a byte belongs to Markdown's code, with its backticks. Code in a line ends with its
+// paragraph at the latest, so that a backtick that stands alone hides no more than that.
+func (c *citer) inCode(b byte) bool {
+	if b == '`' {
+		c.ticks++
+		c.blank = false
+		return true
+	}
+	switch {
+	case c.ticks == 0:
+	case c.code == 0:
+		c.code = c.ticks
+	case c.ticks == c.code, c.code >= 3 && c.ticks > c.code:
+		c.code = 0
+	}
+	c.ticks = 0
+	switch b {
+	case '\n':
+		if c.blank && c.code < 3 {
+			c.code = 0
+		}
+		c.blank = true
+	case ' ', '\t', '\r':
+	default:
+		c.blank = false
+	}
+	return c.code > 0
 }
 
 func (c *citer) mark(number int) {

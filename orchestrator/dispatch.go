@@ -277,6 +277,7 @@ func (a *attempt) tell(chunk *providers.Chunk) error {
 		}
 	}
 	for _, c := range a.citer.next(chunk) {
+		a.delivered = true
 		if err := a.emit(a.path, c); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -187,4 +188,56 @@ output: "{{steps.say.text}}"
 	}
 	close(done)
 	changes.Wait()
+}
+
+func TestACitationOfAnAttemptThatFailedIsWithdrawn(t *testing.T) {
+	e := engine(t, setup{chains: []string{answerChain}, documents: manual, policy: routing.Policy{Midstream: routing.MidstreamRestart}, targets: []orchestrator.Target{
+		target("bad", 0.9, func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+			_ = yield(providers.Chunk{Citation: &providers.Citation{}}, nil) && yield(providers.Chunk{}, &providers.Error{Kind: providers.KindTruncated})
+		}),
+		target("good", 0.5, says("so [1]")),
+	}})
+	events, err := run(e, t, "answer", map[string]any{"question": "How do I start the press?"}, orchestrator.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cited := 0
+	for _, ev := range events {
+		switch ev.Body.(type) {
+		case *orchestrator.Citation:
+			cited++
+		case *orchestrator.Retracted:
+			cited = 0
+		}
+	}
+	if cited != 1 {
+		t.Errorf("%d citations are left of an answer with one", cited)
+	}
+}
+
+func TestAShorterPauseDoesNotEndALongerOne(t *testing.T) {
+	first, second := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	e := engine(t, setup{targets: []orchestrator.Target{target("a", 0.9, func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+		wait := time.Hour
+		if calls.Add(1) == 1 {
+			close(first)
+			<-second
+			wait = time.Nanosecond
+		}
+		yield(providers.Chunk{}, &providers.Error{Kind: providers.KindRateLimited, Backend: "b", RetryAfter: wait})
+	})}})
+	ask := func() error {
+		_, err := read(t, e.Chat(t.Context(), auth.Local(), chat("hi")))
+		return err
+	}
+	var early sync.WaitGroup
+	early.Go(func() { _ = ask() })
+	<-first
+	_ = ask()
+	close(second)
+	early.Wait()
+	if err := ask(); fault.From(err).RetryAfter < 59*time.Minute || calls.Load() != 2 {
+		t.Errorf("error %v after %d calls", err, calls.Load())
+	}
 }
