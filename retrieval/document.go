@@ -83,7 +83,9 @@ type Source struct {
 	// MediaType is told from the URI and the bytes when it is empty.
 	MediaType string
 	// Title is told from the content when it is empty.
-	Title    string
+	Title string
+	// Label is at least the collection's. Unset: the one that a stored document of that URI has, else the
+	// collection's.
 	Label    label.Label
 	Metadata map[string]any
 	Content  []byte

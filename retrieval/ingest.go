@@ -20,7 +20,8 @@ const (
 // Ingest stores documents, and gives one result for each source, in their order. A collection that is
 // missing is made with the defaults. The same bytes with the same settings are no work; a uri twice is
 // stored twice, in order, so that the last one stays. A document's label is its own or the collection's,
-// whichever is higher; one above the ceiling is refused.
+// whichever is higher; one above the ceiling is refused. Where the source has none, a document that is stored
+// already keeps its own.
 //
 // What is wrong with a document is in its result, and the others go on. The error is one of the store or
 // of the context: then the results say how far it came, and those that were not reached are Failed with

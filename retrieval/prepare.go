@@ -66,16 +66,24 @@ func (s *Service) prepare(ctx context.Context, tenant string, c *Collection, e E
 		j.result.Status, j.result.Passages = Unchanged, passages
 		return nil
 	}
-	if j.stored = stored != ""; j.stored && ceiling < label.Restricted {
-		// Who may not read a document may not destroy it either.
+	if j.stored = stored != ""; j.stored && (ceiling < label.Restricted || src.Label == label.Unset) {
 		old, err := s.store.DocumentGet(ctx, tenant, c.Name, j.doc.ID)
 		switch {
 		case err != nil && fault.CodeOf(err) != fault.NotFound:
 			return err
 		case err == nil && old.Label > ceiling:
+			// Who may not read a document may not destroy it either.
 			j.fail(fault.New(fault.PermissionDenied, fault.ReasonNone,
 				"ingesting %s: what is stored there is above the caller's ceiling %s", quote(src.URI), ceiling))
 			return nil
+		case err == nil && src.Label == label.Unset && old.Label > j.doc.Label:
+			// A label is lowered by saying so, never by leaving it out.
+			j.doc.Label = old.Label
+			j.doc.Fingerprint = s.fingerprint(&j.doc, src, e)
+			if stored == j.doc.Fingerprint {
+				j.result.Status, j.result.Passages = Unchanged, passages
+				return nil
+			}
 		}
 	}
 	d, err := read.Read(ctx, src.URI, src.MediaType, src.Content, s.config.Read)

@@ -152,6 +152,7 @@ func TestSameContentIsNoWork(t *testing.T) {
 	store, e := retrievaltest.Store(t), &embedders{}
 	s := retrieval.NewService(store, e, retrieval.Config{})
 	a := source("a.md", "# One\n\ntext")
+	a.Label = label.Internal // stated, so that it counts again after a higher one
 	wantStatuses(t, ingest(t, s, label.Internal, a), "added")
 	before := e.calls.Load()
 	results := ingest(t, s, label.Internal, a)
@@ -291,6 +292,35 @@ func TestLabelsAreKept(t *testing.T) {
 	// The missing collection would be made above the caller's ceiling.
 	if _, err := s.Ingest(t.Context(), tenant, "new", []retrieval.Source{low}, label.Public); fault.CodeOf(err) != fault.PermissionDenied {
 		t.Errorf("new collection: %v", err)
+	}
+}
+
+// Who ingests a folder again, and leaves the label out this time, must not lower it.
+func TestALabelIsLoweredOnlyOutright(t *testing.T) {
+	s := retrievaltest.Service(t, retrieval.Config{})
+	plan := source("plan.txt", "the merger plan")
+	plan.Label = label.Restricted
+	wantStatuses(t, ingest(t, s, label.Restricted, plan), "added")
+	labelOf := func() label.Label {
+		d, err := s.GetDocument(t.Context(), tenant, docs, "plan.txt", label.Restricted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Label
+	}
+	wantStatuses(t, ingest(t, s, label.Restricted, source("plan.txt", "the merger plan")), "unchanged")
+	wantStatuses(t, ingest(t, s, label.Restricted, source("plan.txt", "another merger plan")), "replaced")
+	if got := labelOf(); got != label.Restricted {
+		t.Errorf("stored again without a label it is %s", got)
+	}
+	if got := uris(search(t, s, retrieval.Query{Text: "merger", MaxLabel: label.Confidential})); got != "" {
+		t.Errorf("found %q below its label", got)
+	}
+	plan = source("plan.txt", "another merger plan")
+	plan.Label = label.Internal
+	wantStatuses(t, ingest(t, s, label.Restricted, plan), "replaced")
+	if got := labelOf(); got != label.Internal {
+		t.Errorf("lowered outright it is %s", got)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 
 const (
 	// noBudget stands for a run that no flag limits.
-	noBudget = -1.0
+	noBudget = -math.MaxFloat64
 	// maxBudget is in US dollars; it keeps the sum in billionths of one within an int64.
 	maxBudget = 1e6
 )
@@ -38,6 +38,7 @@ func (l *limits) flags(c *cobra.Command) {
 	c.Flags().StringVar(&l.label, "label", "", "how sensitive the question is: public, internal, confidential or restricted")
 	c.Flags().DurationVar(&l.timeout, "timeout", 0, "the most time the run may take, such as 30s")
 	c.Flags().Float64Var(&l.budget, "budget", noBudget, "the most the run may cost, in US dollars; 0 allows only what is free")
+	c.Flags().Lookup("budget").DefValue = "0" // so that the help shows none
 }
 
 func (l *limits) read() (label fairleadv1.Label, timeout *durationpb.Duration, budget *fairleadv1.Money, err error) {

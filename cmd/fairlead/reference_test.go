@@ -67,11 +67,11 @@ func flags(b *strings.Builder, set *pflag.FlagSet) {
 			name = "`-" + f.Shorthand + "`, " + name
 		}
 		kind := map[string]string{
-			"string": "text", "stringArray": "text", "bool": "", "duration": "duration", "int": "number", "int32": "number", "float64": "number",
+			"string": "text", "stringArray": "text", "bool": "", "duration": "duration", "int": "number", "int32": "number", "uint64": "number", "float64": "number",
 		}[f.Value.Type()]
 		meaning := f.Usage
 		switch f.DefValue {
-		case "", "0", "0s", "false", "[]", fmt.Sprint(noBudget):
+		case "", "0", "0s", "false", "[]":
 		default:
 			meaning += fmt.Sprintf(" (default: %s)", f.DefValue)
 		}

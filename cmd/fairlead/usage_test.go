@@ -91,7 +91,7 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"route", "explain", "x", "--label", "secret"}, "public, internal, confidential or restricted"},
 		{[]string{"ask", "x", "--timeout", "soon"}, "soon"},
 		{[]string{"ask", "x", "--timeout", "-3s"}, "negative"},
-		{[]string{"ask", "x", "--budget", "-5"}, "US dollars"},
+		{[]string{"ask", "x", "--budget", "-1"}, "US dollars"},
 		{[]string{"ask", "x", "--budget", "NaN"}, "US dollars"}, // it would compare as no limit
 		{[]string{"ask", "x", "--budget", "Inf"}, "US dollars"},
 		{[]string{"ask", "x", "--input", "top"}, "name=value"},
