@@ -4,22 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
-	"fairlead/orchestrator/ledger"
 	"fairlead/orchestrator/routing"
+	"fairlead/orchestrator/routing/observe"
 	"fairlead/providers"
 	"fairlead/retrieval"
 )
 
 // call is what a model step asks of dispatch.
 type call struct {
-	// path is the step's path in events, and tail its path in errors.
+	// path is the step's path in events.
 	path   string
 	req    *providers.Request
 	policy *routing.Policy
@@ -54,11 +52,45 @@ func (r *run) plan(c *call) *routing.Plan {
 	if q.DialectFields = providers.MeaningfulExtra(c.req.Extra); len(q.DialectFields) > 0 {
 		q.Dialect = "openai"
 	}
-	return routing.Decide(q, r.st.candidates(), c.policy, time.Now())
+	now := time.Now()
+	return routing.Decide(q, r.expected(q, c.policy, now), c.policy, now)
 }
 
-// generate routes a call and makes it: it tries the targets of the plan in order, each once, until one
-// answers whole.
+// probeShare is the share of the steps that a target of which nothing was seen for long is tried with first.
+const probeShare = 0.02
+
+// expected gives the targets with what is expected of a call.
+func (r *run) expected(q *routing.Request, p *routing.Policy, now time.Time) []routing.Candidate {
+	seen := r.engine.seen
+	snapshot := seen.Snapshot(now)
+	candidates := r.st.candidates()
+	predictions := make([]routing.Prediction, len(candidates))
+	query := observe.Query{Step: q.Step, PromptTokens: q.PromptTokens, MaxOutput: q.MaxOutput, Quantile: p.Quantile}
+	if query.Quantile == 0 {
+		query.Quantile = routing.DefaultQuantile
+	}
+	minds := p.Prefer == routing.Fastest || p.MaxTTFT > 0 || p.MaxLatency > 0
+	for i := range candidates {
+		t := r.st.targets[i]
+		query.Target, query.Concurrency = &t.Target.Target, t.Limiter.size()
+		seenOf := snapshot.Predict(query)
+		out := &predictions[i]
+		*out = routing.Prediction{
+			Wait: seenOf.Wait, TTFT: seenOf.TTFT, TTFTKnown: seenOf.TTFTKnown, Latency: seenOf.Latency, Known: seenOf.Known,
+			Assumed: seenOf.Source <= observe.SourceKind, ErrorRate: seenOf.ErrorRate, Samples: seenOf.Samples, Source: seenOf.Source.String(),
+		}
+		if !q.Left.Deadline.IsZero() && seenOf.Source == observe.SourceObserved {
+			out.Finish, out.FinishKnown = seenOf.PFinish(q.Left.Deadline.Sub(now))
+		}
+		candidates[i].State.Prediction = out
+		// Where nobody minds how fast a target is, there is nothing to learn by trying it first.
+		candidates[i].State.Probe = minds && seen.NeedsProbe(t.Name, now) && observe.ProbeShare(r.id+"/"+t.Name, probeShare)
+	}
+	return candidates
+}
+
+// generate routes a call and makes it. It tries the targets of the plan in order; when all have failed, it
+// asks those again whose failure may pass, after a wait and as far as the retry budget goes.
 func (r *run) generate(ctx context.Context, c *call, emit emitter) (*answer, error) {
 	plan := r.plan(c)
 	if err := emit(c.path, &RouteDecided{Plan: plan}); err != nil {
@@ -67,33 +99,106 @@ func (r *run) generate(ctx context.Context, c *call, emit emitter) (*answer, err
 	if plan.Eligible == 0 {
 		return nil, noTarget(plan)
 	}
-	var failures []error
-	for i, rec := range plan.Order() {
-		if i == plan.Attempts {
-			break
+	r.engine.retries.step()
+	d := &dispatch{run: r, call: c, plan: plan, emit: emit}
+	records := make([]*routing.Record, plan.Eligible)
+	for i := range records {
+		records[i] = &plan.Records[i]
+	}
+	for round := 0; ; round++ {
+		got, again, err := d.round(ctx, round, records)
+		if got != nil || err != nil {
+			return got, err
 		}
-		a := &attempt{run: r, call: c, plan: plan, record: &rec, number: i + 1, emit: emit, target: r.st.byName[rec.Target.Name]}
-		got, err := a.do(ctx)
+		if records = again; len(records) == 0 || d.attempts >= plan.Attempts {
+			return nil, exhausted(d.failures)
+		}
+	}
+}
+
+// dispatch is the attempts of one call.
+type dispatch struct {
+	*run
+	*call
+	plan     *routing.Plan
+	emit     emitter
+	attempts int
+	failures []error
+}
+
+// round tries each of the records once. It gives the answer, or the error that ends the call, or the records
+// that are worth another round.
+func (d *dispatch) round(ctx context.Context, round int, records []*routing.Record) (got *answer, again []*routing.Record, err error) {
+	for i, rec := range records {
+		t := d.st.byName[rec.Target.Name]
+		if d.attempts >= d.plan.Attempts || round > 0 && !d.pause(ctx, t, round) {
+			return nil, nil, d.end(ctx)
+		}
+		leave, ok := t.breaker.acquire()
+		if !ok {
+			d.failures = append(d.failures, shut(t))
+			continue
+		}
+		d.attempts++
+		a := &attempt{run: d.run, call: d.call, plan: d.plan, record: rec, number: d.attempts, emit: d.emit, target: t, permit: leave}
+		a.othersLeft = i+1 < len(records)
+		got, err = a.do(ctx)
 		if err == nil {
-			return got, nil
+			return got, nil, nil
 		}
 		if ctx.Err() != nil || errors.Is(err, errStopped) {
-			return nil, err
+			return nil, nil, err
 		}
-		failures = append(failures, err)
-		last := i+1 == min(plan.Eligible, plan.Attempts)
+		d.failures = append(d.failures, err)
 		switch {
 		case !a.delivered && failsOver(err):
-			continue
-		case a.delivered && plan.Midstream == routing.MidstreamRestart && !r.limits.NoRetract && !last && providers.Retryable(err):
-			if err := emit(c.path, &Retracted{Reason: string(fault.ReasonOf(err))}); err != nil {
-				return nil, err
+			if providers.Retryable(err) {
+				again = append(again, rec)
 			}
-			continue
+		case a.delivered && d.plan.Midstream == routing.MidstreamRestart && !d.limits.NoRetract && a.othersLeft && d.attempts < d.plan.Attempts &&
+			providers.Retryable(err):
+			if err := d.emit(d.path, &Retracted{Reason: string(fault.ReasonOf(err))}); err != nil {
+				return nil, nil, err
+			}
+		default:
+			return nil, nil, exhausted(d.failures)
 		}
-		break
 	}
-	return nil, exhausted(failures)
+	return nil, again, nil
+}
+
+// pause waits before a target is asked again, and says whether it may be: there is budget for a retry, and
+// the wait leaves time for one.
+func (d *dispatch) pause(ctx context.Context, t *target, round int) bool {
+	asked := time.Until(t.live().PausedUntil)
+	wait := backoff(round, asked)
+	if wait > retryPatience || !d.deadline.IsZero() && wait >= time.Until(d.deadline) || !d.engine.retries.take() {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// end is the failure of a call that is not tried any more.
+func (d *dispatch) end(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return exhausted(d.failures)
+}
+
+// shut is the failure of a target that is left alone since the plan was made.
+func shut(t *target) error {
+	wait, _ := t.breaker.open()
+	f := fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "target %s: too many of its calls have failed, so it is left alone for a moment", t.Name)
+	f.RetryAfter = wait
+	return f
 }
 
 // failsOver says whether another target may do better after this failure. A request that a backend
@@ -110,21 +215,24 @@ func failsOver(err error) bool {
 // noTarget says why every target was out. Where one is only paused, waiting helps; where all that could do
 // it cost more than is left, money does.
 func noTarget(plan *routing.Plan) error {
-	var budget bool
+	var budget, paused bool
 	var wait time.Duration
 	var b strings.Builder
 	for i := range plan.Records {
 		rec := &plan.Records[i]
 		fmt.Fprintf(&b, "; %s: %s", rec.Target.Name, rec.Detail)
 		budget = budget || rec.Reason == routing.OutBudget
-		if rec.Reason == routing.OutPaused && (wait == 0 || rec.RetryAfter < wait) {
+		paused = paused || rec.Reason == routing.OutPaused
+		if rec.RetryAfter > 0 && (wait == 0 || rec.RetryAfter < wait) {
 			wait = rec.RetryAfter
 		}
 	}
 	code, reason := fault.FailedPrecondition, fault.ReasonNoTarget
 	switch {
-	case wait > 0:
+	case paused:
 		code, reason = fault.ResourceExhausted, fault.ReasonRateLimited
+	case wait > 0:
+		code, reason = fault.Unavailable, fault.ReasonUpstreamDown
 	case budget:
 		code, reason = fault.ResourceExhausted, fault.ReasonBudgetExceeded
 	}
@@ -144,181 +252,4 @@ func exhausted(failures []error) error {
 		f.Text += fmt.Sprintf(" (after %d other attempts: %s)", n, strings.Join(before, "; "))
 	}
 	return &f
-}
-
-// attempt is one call to one target.
-type attempt struct {
-	*run
-	*call
-	plan   *routing.Plan
-	record *routing.Record
-	target *target
-	number int
-	emit   emitter
-
-	started   time.Time
-	ttft      time.Duration
-	delivered bool
-	// telling is true while the reader has the floor: a panic is then its own.
-	telling   bool
-	collected providers.Collector
-	citer     *citer
-}
-
-func (a *attempt) do(ctx context.Context) (*answer, error) {
-	t := a.record.Target
-	if a.call.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
-		return nil, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Name, a.call.label)
-	}
-	reserved, err := a.ledger.Reserve(a.record.Cost)
-	if err != nil {
-		return nil, fault.At("target "+t.Name, err)
-	}
-	defer reserved.Release()
-	if err := a.target.Limiter.acquire(ctx); err != nil {
-		return nil, err
-	}
-	defer a.target.Limiter.release()
-	if err := a.emit(a.path, &AttemptStarted{Attempt: a.number, Target: t, Label: a.call.label}); err != nil {
-		return nil, err
-	}
-
-	req := *a.req
-	req.Model = t.Model
-	a.started = time.Now()
-	a.citer = newCiter(a.passages, t.Does&(providers.Chat|providers.Extract) == providers.Extract)
-	err = a.read(ctx, &req)
-	a.settle(reserved, err)
-	if err == nil {
-		return &answer{Answer: a.collected.Answer(), target: t, citations: a.citer.found}, nil
-	}
-	if errors.Is(err, errStopped) {
-		return nil, err
-	}
-	e := providers.AsError(ctx, t.Backend, t.Model, err)
-	a.target.pause(e.RetryAfter)
-	if err := a.emit(a.path, &AttemptFailed{Attempt: a.number, Target: t, Err: e, Elapsed: time.Since(a.started)}); err != nil {
-		return nil, err
-	}
-	f := e.Fault()
-	f.Text = "target " + t.Name + ": " + f.Text
-	return nil, f
-}
-
-// read makes the call and tells what comes, as it comes. A panic of the adapter is a failed call.
-func (a *attempt) read(ctx context.Context, req *providers.Request) (err error) {
-	defer func() {
-		if a.telling {
-			return
-		}
-		if value := recover(); value != nil {
-			err = broken(a.record.Target, value)
-		}
-	}()
-	finished := false
-	for chunk, err := range a.target.Generator.Generate(ctx, req) {
-		if err != nil {
-			return err
-		}
-		if a.ttft == 0 && (chunk.Text != "" || chunk.Reasoning != "" || len(chunk.ToolCalls) > 0) {
-			a.ttft = max(time.Since(a.started), 1)
-		}
-		a.collected.Add(chunk)
-		finished = finished || chunk.Finish != providers.FinishUnset
-		a.telling = true
-		err := a.tell(&chunk)
-		a.telling = false
-		if err != nil {
-			return err
-		}
-	}
-	if !finished {
-		// An adapter that ends a stream without a finish breaks its contract; the answer may be cut.
-		return &providers.Error{Kind: providers.KindTruncated, Backend: a.record.Target.Backend, Model: req.Model, MayBill: true}
-	}
-	return nil
-}
-
-// broken is the failure of a call whose adapter panicked. What it had sent may be billed.
-func broken(t *routing.Target, value any) error {
-	return &providers.Error{Kind: providers.KindUnknown, Backend: t.Backend, Model: t.Model, Detail: "its adapter broke down",
-		MayBill: true, Err: panicked(value)}
-}
-
-// panicked gives a panic as a private cause, with its place. A value that is not the runtime's own may hold
-// anything, so only its type is told.
-func panicked(value any) error {
-	if own, ok := value.(runtime.Error); ok {
-		return fmt.Errorf("panic: %w\n%s", own, debug.Stack())
-	}
-	return fmt.Errorf("panic with a %T\n%s", value, debug.Stack())
-}
-
-func (a *attempt) tell(chunk *providers.Chunk) error {
-	if a.silent {
-		return nil
-	}
-	if chunk.Reasoning != "" {
-		a.delivered = true
-		if err := a.emit(a.path, &ReasoningDelta{Text: chunk.Reasoning}); err != nil {
-			return err
-		}
-	}
-	if chunk.Text != "" {
-		a.delivered = true
-		if err := a.emit(a.path, &TextDelta{Text: chunk.Text, Output: a.output}); err != nil {
-			return err
-		}
-	}
-	for _, d := range chunk.ToolCalls {
-		a.delivered = true
-		if err := a.emit(a.path, &ToolCallDelta{d}); err != nil {
-			return err
-		}
-	}
-	for _, c := range a.citer.next(chunk) {
-		a.delivered = true
-		if err := a.emit(a.path, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mostTokens is more than any call reads or writes.
-const mostTokens = 1 << 30
-
-// plausible gives a backend's counts as counts of tokens can be: whatever it reports, it makes no money and
-// breaks no sum.
-func plausible(u providers.Usage) providers.Usage {
-	u.Input, u.Output = min(max(u.Input, 0), mostTokens), min(max(u.Output, 0), mostTokens)
-	u.CachedInput, u.Reasoning = min(max(u.CachedInput, 0), u.Input), min(max(u.Reasoning, 0), u.Output)
-	return u
-}
-
-// settle books what the attempt took: what the backend reports, or our count of what came where it
-// reports nothing. A call that failed before it answered took nothing.
-func (a *attempt) settle(reserved *ledger.Reservation, err error) {
-	got := a.collected.Answer()
-	var usage providers.Usage
-	switch {
-	case got.Usage != nil:
-		usage = plausible(*got.Usage)
-	case err == nil || providers.Billed(err) || a.collected.Len() > 0:
-		usage = providers.Usage{
-			Input:     int64(a.plan.PromptTokens),
-			Output:    int64(providers.EstimateTokens(a.collected.Len())),
-			Estimated: true,
-		}
-	default:
-		return
-	}
-	t := a.record.Target
-	u := &AttemptUsage{Attempt: a.number, Target: t, Reported: got.Model, Usage: usage, TTFT: a.ttft, Duration: time.Since(a.started)}
-	if t.Price != nil {
-		u.Cost, u.CostKnown = t.Price.Cost(usage), true
-	}
-	reserved.Settle(usage, u.Cost, u.CostKnown)
-	// The caller may have left: the books and the observer are told all the same.
-	_ = a.emit(a.path, u)
 }

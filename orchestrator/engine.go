@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
 	"fairlead/orchestrator/routing"
+	"fairlead/orchestrator/routing/observe"
 	"fairlead/prompts"
 	"fairlead/providers"
 	"fairlead/retrieval"
@@ -22,6 +24,8 @@ type Target struct {
 	Embedder  providers.Embedder
 	// Limiter bounds the calls in flight; the targets of one backend share it. Nil: no bound.
 	Limiter *Limiter
+	// FirstToken is the most time that a call may take to its first token. 0: no bound but the run's.
+	FirstToken time.Duration
 }
 
 // Sessions remembers conversations. Errors are *fault.Error.
@@ -75,11 +79,18 @@ type Engine struct {
 	services  Services
 	retrieval *retrieval.Service
 	state     atomic.Pointer[state]
+	configure sync.Mutex // one Configure at a time
+	retries   *retryBudget
+	seen      *observe.Recorder
 }
 
 // New makes an engine. The error is a *fault.Error that lists all that is wrong with the Config.
 func New(s Services, c Config) (*Engine, error) {
-	e := &Engine{services: s}
+	seen, err := observe.NewRecorder(observe.Config{})
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{services: s, retries: newRetryBudget(), seen: seen}
 	e.retrieval = retrieval.NewService(s.Store, embedders{e}, s.Retrieval)
 	if err := e.Configure(c); err != nil {
 		return nil, err
@@ -94,8 +105,24 @@ func (e *Engine) Configure(c Config) error {
 	if err != nil {
 		return err
 	}
+	e.configure.Lock()
+	defer e.configure.Unlock()
+	if old := e.state.Load(); old != nil {
+		e.inherit(st, old)
+	}
 	e.state.Store(st)
 	return nil
+}
+
+// inherit takes over what was learned of the targets that stay, and forgets the others.
+func (e *Engine) inherit(st, old *state) {
+	for name, before := range old.byName {
+		if t := st.byName[name]; before.same(t) {
+			t.breaker, t.pausedUntil = before.breaker, before.pausedUntil
+		} else {
+			e.seen.Forget(name)
+		}
+	}
 }
 
 // Retrieval gives the service that holds documents, with this engine's embedders.
@@ -103,7 +130,31 @@ func (e *Engine) Retrieval() *retrieval.Service { return e.retrieval }
 
 // Targets gives the targets by name, with their state.
 func (e *Engine) Targets() []routing.Candidate {
-	return e.state.Load().candidates()
+	out := e.state.Load().candidates()
+	snapshot := e.seen.Snapshot(time.Now())
+	for i := range out {
+		name := out[i].Target.Name
+		live := &routing.Live{InFlight: e.seen.InFlight(name)}
+		if stats, ok := snapshot.Stats(name); ok {
+			live.Attempts, live.ErrorRate, live.Last = stats.Attempts, stats.ErrorRate, stats.Last
+			if t := busiest(stats.TTFT[:]); t.Samples > 0 {
+				live.TTFT50, live.TTFT95 = t.P50, t.P95
+			}
+			live.PerToken50 = busiest(stats.PerToken[:]).P50
+		}
+		out[i].State.Live = live
+	}
+	return out
+}
+
+// busiest gives the class of prompt lengths that most was seen of.
+func busiest(classes []observe.Times) (most observe.Times) {
+	for _, t := range classes {
+		if t.Samples > most.Samples {
+			most = t
+		}
+	}
+	return most
 }
 
 // Policies gives the names of the policies, in order.
@@ -142,6 +193,14 @@ func (l *Limiter) acquire(ctx context.Context) error {
 	}
 }
 
+// size gives how many calls the limiter lets through. 0: any number.
+func (l *Limiter) size() int {
+	if l == nil {
+		return 0
+	}
+	return cap(l.slots)
+}
+
 func (l *Limiter) release() {
 	if l != nil {
 		<-l.slots
@@ -151,8 +210,18 @@ func (l *Limiter) release() {
 // target is a Target with what is known of it now.
 type target struct {
 	Target
+	breaker breaker
 	// pausedUntil is in nanoseconds since 1970; 0 is not paused.
-	pausedUntil atomic.Int64
+	pausedUntil *atomic.Int64
+}
+
+func newTarget(t Target) *target {
+	return &target{Target: t, breaker: newBreaker(), pausedUntil: new(atomic.Int64)}
+}
+
+// same says whether what was learned of one target holds for the other.
+func (t *target) same(other *target) bool {
+	return other != nil && t.Backend == other.Backend && t.Kind == other.Kind && t.Model == other.Model && t.Version == other.Version
 }
 
 func (t *target) pause(d time.Duration) {
@@ -168,9 +237,10 @@ func (t *target) pause(d time.Duration) {
 	}
 }
 
-func (t *target) live() routing.State {
+func (t *target) live() (s routing.State) {
 	if ns := t.pausedUntil.Load(); ns != 0 {
-		return routing.State{PausedUntil: time.Unix(0, ns)}
+		s.PausedUntil = time.Unix(0, ns)
 	}
-	return routing.State{}
+	s.OpenFor, _ = t.breaker.open()
+	return s
 }

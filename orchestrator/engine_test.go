@@ -121,6 +121,9 @@ func engine(t *testing.T, s setup) *orchestrator.Engine {
 		orchestrator.Target{Generator: quotes(), Target: routing.Target{Name: "extractive", Backend: "inside", Kind: "extractive",
 			Model: "extractive", Does: providers.Extract, Clearance: label.Restricted, Price: &providers.Price{}, Quality: 0.1}})}
 	s.policy.Name = "default"
+	if s.policy.Attempts == 0 { // each target once: what waits for a retry is tested on its own
+		s.policy.Attempts = max(len(s.targets), 1)
+	}
 	if s.policy.Prefer == "" {
 		s.policy.Prefer = routing.Best
 	}

@@ -54,7 +54,7 @@ func newState(c Config) (*state, error) {
 		case t.Does.Has(providers.Embed) && t.Embedder == nil:
 			problem("target %s: it is said to embed, and backends of kind %s do not", t.Name, t.Kind)
 		default:
-			st.byName[t.Name] = &target{Target: t}
+			st.byName[t.Name] = newTarget(t)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.byName)) {

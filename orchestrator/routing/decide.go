@@ -39,13 +39,17 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 	for i := range candidates {
 		r := &plan.Records[i]
 		r.Target = candidates[i].Target
-		predict(r, req.PromptTokens, output)
+		predict(r, &candidates[i].State, req.PromptTokens, output)
 		r.Reason, r.Detail = reject(req, &candidates[i], policy, r, now)
-		if r.Reason == OutPaused {
+		switch r.Reason {
+		case OutPaused:
 			r.RetryAfter = candidates[i].State.PausedUntil.Sub(now)
+		case OutOpen:
+			r.RetryAfter = candidates[i].State.OpenFor
 		}
 		if r.Reason == In {
 			plan.Eligible++
+			r.Probe = candidates[i].State.Probe
 			r.Score, r.Scored = score(r, policy.Prefer)
 		}
 	}
@@ -60,11 +64,24 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 		}
 		return strings.Compare(a.Target.Name, b.Target.Name)
 	})
+	probe(plan.Order())
 	for i := range plan.Order() {
 		plan.Records[i].Rank = i + 1
 	}
 	plan.Summary = summarize(plan, policy)
 	return plan
+}
+
+// probe moves the first target that asks for it to the front.
+func probe(order []Record) {
+	for i := range order {
+		if order[i].Probe {
+			first := order[i]
+			copy(order[1:i+1], order[:i])
+			order[0] = first
+			return
+		}
+	}
 }
 
 func rank(r Reason) int {
@@ -74,11 +91,23 @@ func rank(r Reason) int {
 	return 1
 }
 
-func predict(r *Record, prompt, output int) {
+// predict fills in what the call is expected to cost and take: from what was observed, or else from the
+// target's priors.
+func predict(r *Record, s *State, prompt, output int) {
 	t := r.Target
 	if t.Price != nil {
 		r.Cost = t.Price.Cost(providers.Usage{Input: int64(prompt), Output: int64(output)})
 		r.CostKnown = true
+	}
+	if p := s.Prediction; p != nil {
+		if p.TTFTKnown {
+			r.TTFT = max(p.Wait+p.TTFT, 1)
+		}
+		if p.Known {
+			r.Latency = max(p.Latency, 1)
+		}
+		r.Assumed, r.Finish, r.FinishKnown = p.Assumed, p.Finish, p.FinishKnown
+		return
 	}
 	r.TTFT = t.TTFT
 	if t.TTFT > 0 && t.PerToken > 0 {
@@ -113,10 +142,14 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) (Re
 		return OutBudget, "its price is not known, and the run has a budget"
 	case req.Left.Limited && r.Cost > req.Left.Money:
 		return OutBudget, fmt.Sprintf("up to %s is over the %s that the run has left", r.Cost, req.Left.Money)
-	case p.MaxTTFT > 0 && r.TTFT > p.MaxTTFT:
-		return OutLatency, fmt.Sprintf("first token in about %s is over the policy's %s", r.TTFT, p.MaxTTFT)
-	case p.MaxLatency > 0 && r.Latency > p.MaxLatency:
-		return OutLatency, fmt.Sprintf("about %s is over the policy's %s", r.Latency, p.MaxLatency)
+	case p.MaxTTFT > 0 && r.TTFT > p.MaxTTFT && !r.Assumed:
+		return OutLatency, fmt.Sprintf("first token in about %s is over the policy's %s", round(r.TTFT), p.MaxTTFT)
+	case p.MaxLatency > 0 && r.Latency > p.MaxLatency && !r.Assumed:
+		return OutLatency, fmt.Sprintf("about %s is over the policy's %s", round(r.Latency), p.MaxLatency)
+	case r.FinishKnown && r.Finish < minFinish && !r.Assumed:
+		return OutDeadline, fmt.Sprintf("it ends within the %s that are left in %.0f of 100 cases", round(req.Left.Deadline.Sub(now)), r.Finish*100)
+	case c.State.OpenFor > 0:
+		return OutOpen, fmt.Sprintf("too many of its calls have failed; it is looked at again in %s", round(c.State.OpenFor))
 	case c.State.PausedUntil.After(now):
 		return OutPaused, fmt.Sprintf("its backend asked to wait %s more", c.State.PausedUntil.Sub(now).Round(time.Millisecond))
 	}
@@ -132,6 +165,8 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) (Re
 	}
 	return In, ""
 }
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 func does(req *Request, t *Target) bool {
 	if t.Does.Has(req.Needs) {
@@ -214,6 +249,9 @@ func summarize(plan *Plan, policy *Policy) string {
 		if first.CostKnown {
 			why = fmt.Sprintf("cheapest, at most %s,", first.Cost)
 		}
+	}
+	if first.Probe && plan.Eligible > 1 {
+		return fmt.Sprintf("%s: tried first to learn how fast it is now, out of %d that qualify", first.Target.Name, plan.Eligible)
 	}
 	if plan.Eligible == 1 {
 		return fmt.Sprintf("%s: the only one of %d that qualifies", first.Target.Name, len(plan.Records))

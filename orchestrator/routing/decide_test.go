@@ -72,6 +72,23 @@ func TestDecide(t *testing.T) {
 			[]string{"frontier", "mystery"}, map[string]Reason{"local": OutLatency}},
 		{"paused", chat, Policy{Prefer: Best}, map[string]State{"frontier": {PausedUntil: now.Add(time.Second)}},
 			[]string{"local", "mystery"}, map[string]Reason{"frontier": OutPaused}},
+		{"an open breaker", chat, Policy{Prefer: Best}, map[string]State{"frontier": {OpenFor: time.Second}},
+			[]string{"local", "mystery"}, map[string]Reason{"frontier": OutOpen}},
+		{"what was observed counts, not the prior", chat, Policy{Prefer: Fastest}, map[string]State{
+			"frontier": {Prediction: &Prediction{TTFT: time.Second, TTFTKnown: true, Latency: 9 * time.Second, Known: true}},
+			"mystery":  {Prediction: &Prediction{TTFT: time.Millisecond, TTFTKnown: true, Latency: time.Second, Known: true}}},
+			[]string{"mystery", "local", "frontier"}, nil},
+		{"the queue counts", chat, Policy{Prefer: Best, MaxTTFT: 400 * time.Millisecond}, map[string]State{
+			"local": {Prediction: &Prediction{Wait: time.Second, TTFT: time.Millisecond, TTFTKnown: true}}},
+			[]string{"mystery"}, map[string]Reason{"local": OutLatency, "frontier": OutLatency}},
+		{"what is only assumed rules nothing out", chat, Policy{Prefer: Best, MaxTTFT: 400 * time.Millisecond}, map[string]State{
+			"frontier": {Prediction: &Prediction{TTFT: time.Second, TTFTKnown: true, Assumed: true}}},
+			[]string{"frontier", "local", "mystery"}, nil},
+		{"too late for what is left", with(func(r *Request) { r.Left.Deadline = now.Add(time.Second) }), Policy{Prefer: Best}, map[string]State{
+			"frontier": {Prediction: &Prediction{Finish: 0.01, FinishKnown: true}}, "local": {Prediction: &Prediction{Finish: 0.9, FinishKnown: true}}},
+			[]string{"local", "mystery"}, map[string]Reason{"frontier": OutDeadline}},
+		{"a probe goes first, if it qualifies", chat, Policy{Prefer: Best}, map[string]State{"mystery": {Probe: true}, "quotes": {Probe: true}},
+			[]string{"mystery", "frontier", "local"}, map[string]Reason{"quotes": OutCapability}},
 		{"a pause that is over", chat, Policy{Prefer: Best}, map[string]State{"frontier": {PausedUntil: now}},
 			[]string{"frontier", "local", "mystery"}, nil},
 		{"a condition", chat, Policy{Prefer: Best, When: condition(func(_ *Request, t *Target) (bool, error) { return t.Kind == "ollama", nil })}, nil,

@@ -21,6 +21,8 @@ const (
 	OutQuality    Reason = "quality"
 	OutLatency    Reason = "latency"
 	OutPaused     Reason = "paused"
+	OutOpen       Reason = "breaker_open"
+	OutDeadline   Reason = "deadline"
 	OutWhen       Reason = "when"
 	OutDialect    Reason = "dialect"
 	OutNotNamed   Reason = "not_requested"
@@ -33,7 +35,7 @@ type Record struct {
 	Reason Reason
 	// Detail says the same for people, with the figures.
 	Detail string
-	// RetryAfter is how long a paused target stays so. 0 when it is not.
+	// RetryAfter is how long a target that is paused, or whose breaker is open, stays so. 0: it is not.
 	RetryAfter time.Duration
 	// Rank is the place in the order, from 1; 0 when out.
 	Rank int
@@ -44,8 +46,15 @@ type Record struct {
 	// reckoned with. It counts when CostKnown.
 	Cost      providers.Money
 	CostKnown bool
-	// TTFT and Latency are predictions. 0: unknown.
+	// TTFT and Latency are predictions, the queue included. 0: unknown.
 	TTFT, Latency time.Duration
+	// Assumed says that nothing but the backend's kind speaks for TTFT and Latency.
+	Assumed bool
+	// Finish is the chance to end within what the run has left. It counts when FinishKnown.
+	Finish      float64
+	FinishKnown bool
+	// Probe says that the target is tried first to learn how it does now.
+	Probe bool
 }
 
 // Plan is the decision for one step.

@@ -39,9 +39,11 @@ type Policy struct {
 	// MaxCost is the most that a call may be expected to cost. 0: no limit. An unknown price is out when
 	// there is a limit.
 	MaxCost providers.Money
-	// MaxTTFT and MaxLatency are limits on what is predicted. 0: no limit. An unknown latency is not a
-	// reason to be out.
+	// MaxTTFT and MaxLatency are limits on what is predicted at Quantile, the queue included. 0: no limit.
+	// What is not known, or only assumed, is not a reason to be out.
 	MaxTTFT, MaxLatency time.Duration
+	// Quantile is where latencies are predicted, in (0,1). 0 is DefaultQuantile.
+	Quantile float64
 	// Targets, when not empty, names the only targets that may be chosen.
 	Targets []string
 	// When is a further condition; nil holds always. It must be pure.
@@ -52,6 +54,13 @@ type Policy struct {
 	Attempts  int
 	Midstream Midstream
 }
+
+// DefaultQuantile is where latencies are predicted when a policy does not say.
+const DefaultQuantile = 0.95
+
+// minFinish is the least chance of ending within what is left that a target must have to be tried: below
+// it the run would almost surely pay for an answer that comes too late.
+const minFinish = 0.05
 
 // Condition is a compiled condition over a request and a target.
 type Condition interface {

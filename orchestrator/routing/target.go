@@ -37,6 +37,50 @@ type Target struct {
 type State struct {
 	// PausedUntil is set while the backend has asked us to wait.
 	PausedUntil time.Time
+	// OpenFor is how long the target's breaker stays open. 0: it is not.
+	OpenFor time.Duration
+	// Prediction is what is expected of the call, from what was observed. Nil: the target's priors alone.
+	Prediction *Prediction
+	// Probe asks for the target to be tried first, so that what is known of it stays fresh.
+	Probe bool
+	// Live is only filled in for those who list targets.
+	Live *Live
+}
+
+// Live is what was seen of a target, for people. Counts of samples weigh older ones less.
+type Live struct {
+	InFlight int
+	// Attempts is how many calls stand behind ErrorRate.
+	Attempts, ErrorRate float64
+	// TTFT50 and TTFT95 are quantiles of the time to the first token, and PerToken50 the median time for
+	// each further one. 0: not seen.
+	TTFT50, TTFT95, PerToken50 time.Duration
+	// Last is when the last sample came. Zero: never.
+	Last time.Time
+}
+
+// Prediction is what is expected of one call to a target, at the policy's quantile.
+type Prediction struct {
+	// Wait is the time in the queue before the call.
+	Wait time.Duration
+	// TTFT is the time to the first token after the wait. It counts when TTFTKnown.
+	TTFT      time.Duration
+	TTFTKnown bool
+	// Latency is the time to the end, the wait included. It counts when Known.
+	Latency time.Duration
+	Known   bool
+	// Assumed says that nothing but the backend's kind speaks for the figures: they order targets and rule
+	// none out, or one that was never tried never would be.
+	Assumed bool
+	// Finish is the chance that the call ends within what the run has left. It counts when FinishKnown.
+	Finish      float64
+	FinishKnown bool
+	// ErrorRate is the share of calls that fail.
+	ErrorRate float64
+	// Samples is how many observations stand behind it, the older ones counting less.
+	Samples float64
+	// Source is "observed", "prior", "kind" or "none".
+	Source string
 }
 
 // Candidate is a target with its state.

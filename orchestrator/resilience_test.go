@@ -1,0 +1,357 @@
+package orchestrator_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fairlead/internal/auth"
+	"fairlead/internal/fault"
+	"fairlead/orchestrator"
+	"fairlead/orchestrator/routing"
+	"fairlead/providers"
+)
+
+// bare makes an engine without a store, for tests on virtual time.
+func bare(t testing.TB, policy routing.Policy, targets ...orchestrator.Target) *orchestrator.Engine {
+	t.Helper()
+	policy.Name = "default"
+	if policy.Prefer == "" {
+		policy.Prefer = routing.Best
+	}
+	e, err := orchestrator.New(orchestrator.Services{}, orchestrator.Config{Targets: targets, Policies: []routing.Policy{policy}, DefaultPolicy: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// sequence answers as the first of the generators at the first call, and so on; the last one stays.
+func sequence(calls *atomic.Int64, gs ...generator) generator {
+	return func(ctx context.Context, req *providers.Request, yield func(providers.Chunk, error) bool) {
+		n := int(calls.Add(1))
+		gs[min(n, len(gs))-1](ctx, req, yield)
+	}
+}
+
+func drain(e *orchestrator.Engine, req orchestrator.ChatRequest) (last error) {
+	for _, err := range e.Chat(context.Background(), auth.Local(), req) {
+		last = err
+	}
+	return last
+}
+
+func TestAFailureThatMayPassIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		e := bare(t, routing.Policy{}, target("a", 0.9, sequence(&calls, breaks("", providers.KindUnavailable), breaks("", providers.KindTimeout), says("fine"))))
+		began := time.Now()
+		events, err := read(t, e.Chat(t.Context(), auth.Local(), chat("hi")))
+		if _, text := kinds(events); err != nil || text != "fine" || calls.Load() != 3 {
+			t.Errorf("%q after %d calls: %v", text, calls.Load(), err)
+		}
+		if waited := time.Since(began); waited > 750*time.Millisecond {
+			t.Errorf("waited %v: two waits are at most 250 and 500 ms", waited)
+		}
+	})
+}
+
+func TestWhatWillNotPassIsNotAskedAgain(t *testing.T) {
+	for _, kind := range []providers.Kind{providers.KindInvalid, providers.KindAuth, providers.KindNotFound, providers.KindContextLength, providers.KindQuota, providers.KindUnknown} {
+		var calls atomic.Int64
+		e := bare(t, routing.Policy{}, target("a", 0.9, sequence(&calls, breaks("", kind))))
+		if err := drain(e, chat("hi")); err == nil || calls.Load() != 1 {
+			t.Errorf("kind %d: %d calls, %v", kind, calls.Load(), err)
+		}
+	}
+}
+
+func TestAPauseIsWaitedForWhenThereIsTime(t *testing.T) {
+	limited := func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+		yield(providers.Chunk{}, &providers.Error{Kind: providers.KindRateLimited, Backend: "b", RetryAfter: 2 * time.Second})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		e := bare(t, routing.Policy{}, target("a", 0.9, sequence(&calls, limited, says("fine"))))
+		began := time.Now()
+		if err := drain(e, chat("hi")); err != nil || time.Since(began) < 2*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		calls.Store(0)
+		e = bare(t, routing.Policy{}, target("a", 0.9, sequence(&calls, limited, says("fine"))))
+		req := chat("hi")
+		req.Timeout = time.Second // the pause is longer than what is left: no use in waiting
+		began = time.Now()
+		err := drain(e, req)
+		if f := fault.From(err); f.Reason != fault.ReasonRateLimited || f.RetryAfter != 2*time.Second || time.Since(began) > 10*time.Millisecond {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+func TestRetriesSpendFromABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		// A pause each time keeps the breaker, which would end the calls, out of it.
+		e := bare(t, routing.Policy{}, target("a", 0.9, sequence(&calls, func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+			yield(providers.Chunk{}, &providers.Error{Kind: providers.KindRateLimited, Backend: "b"})
+		})))
+		const steps = 1000
+		for range steps {
+			if err := drain(e, chat("hi")); err == nil {
+				t.Fatal("it went well")
+			}
+		}
+		if n := calls.Load(); n > steps*11/10+10 || n < steps {
+			t.Errorf("%d calls for %d steps", n, steps)
+		}
+	})
+}
+
+func TestAHangingTargetIsGivenUpForAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 8)
+		slow := target("slow", 0.9, hangs("", ended))
+		slow.FirstToken = 3 * time.Second
+		e := bare(t, routing.Policy{}, slow, target("good", 0.5, says("fine")))
+		began := time.Now()
+		events, err := read(t, e.Chat(t.Context(), auth.Local(), chat("hi")))
+		if _, text := kinds(events); err != nil || text != "fine" || time.Since(began) != 3*time.Second {
+			t.Errorf("%q after %v: %v", text, time.Since(began), err)
+		}
+		if f := find[*orchestrator.AttemptFailed](events); len(f) != 1 || providers.KindOf(f[0].Err) != providers.KindTimeout {
+			t.Errorf("failures %+v", f)
+		}
+		// With a deadline, half of what is left is kept for the others.
+		slow.FirstToken = 0
+		e = bare(t, routing.Policy{}, slow, target("good", 0.5, says("fine")))
+		req := chat("hi")
+		req.Timeout = 10 * time.Second
+		began = time.Now()
+		if err := drain(e, req); err != nil || time.Since(began) != 5*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		// Once it speaks it may take its time.
+		drip := target("drip", 0.9, func(ctx context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+			if yield(providers.Chunk{Text: "a"}, nil) {
+				time.Sleep(time.Minute)
+				yield(providers.Chunk{Text: "b", Finish: providers.FinishStop}, nil)
+			}
+		})
+		drip.FirstToken = 3 * time.Second
+		if err := drain(bare(t, routing.Policy{}, drip), chat("hi")); err != nil {
+			t.Errorf("a slow answer: %v", err)
+		}
+	})
+}
+
+func TestABreakerOpensAndLetsOneThroughToSee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		var healthy atomic.Bool
+		release := make(chan struct{})
+		e := bare(t, routing.Policy{Attempts: 1}, target("a", 0.9, func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+			calls.Add(1)
+			if !healthy.Load() {
+				yield(providers.Chunk{}, &providers.Error{Kind: providers.KindUnavailable, Backend: "b"})
+				return
+			}
+			<-release
+			yield(providers.Chunk{Text: "ok", Finish: providers.FinishStop}, nil)
+		}))
+		for range 30 {
+			_ = drain(e, chat("hi"))
+		}
+		if n := calls.Load(); n != 20 {
+			t.Errorf("%d calls reached a target that fails, before its breaker opened; 20 are needed", n)
+		}
+		err := drain(e, chat("hi"))
+		if f := fault.From(err); f.Code != fault.Unavailable || f.RetryAfter <= 0 || !strings.Contains(f.Text, "looked at again") {
+			t.Errorf("while it is open: %v (retry after %v)", err, f.RetryAfter)
+		}
+		healthy.Store(true)
+		time.Sleep(6 * time.Second)
+		calls.Store(0)
+		var good, bad atomic.Int64
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if drain(e, chat("hi")) == nil {
+					good.Add(1)
+				} else {
+					bad.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if calls.Load() != 1 {
+			t.Errorf("%d calls were let through to see", calls.Load())
+		}
+		close(release)
+		wg.Wait()
+		if err := drain(e, chat("hi")); err != nil || good.Load() != 1 {
+			t.Errorf("after a good probe: %v; %d good, %d bad", err, good.Load(), bad.Load())
+		}
+	})
+}
+
+func TestCallersAreNotCountedAgainstTheTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 100)
+		e := bare(t, routing.Policy{Attempts: 1}, target("a", 0.9, hangs("", ended)))
+		for range 40 {
+			req := chat("hi")
+			req.Timeout = time.Millisecond // the caller's own haste
+			_ = drain(e, req)
+		}
+		for _, c := range e.Targets() {
+			if c.State.OpenFor > 0 {
+				t.Error("the breaker opened for the callers' deadlines")
+			}
+		}
+	})
+}
+
+// One of two targets is dark for a minute at 50 calls a second: the callers do not notice, and once the
+// breaker is open hardly a call is wasted.
+func TestABlackoutIsNotNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dark atomic.Bool
+		var upstream atomic.Int64
+		flaky := func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+			upstream.Add(1)
+			time.Sleep(20 * time.Millisecond)
+			if dark.Load() {
+				yield(providers.Chunk{}, &providers.Error{Kind: providers.KindUnavailable, Backend: "b"})
+				return
+			}
+			yield(providers.Chunk{Text: "x", Finish: providers.FinishStop, Usage: &providers.Usage{Output: 1}}, nil)
+		}
+		steady := func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+			upstream.Add(1)
+			time.Sleep(30 * time.Millisecond)
+			yield(providers.Chunk{Text: "x", Finish: providers.FinishStop, Usage: &providers.Usage{Output: 1}}, nil)
+		}
+		e := bare(t, routing.Policy{}, target("flaky", 0.9, flaky), target("steady", 0.5, steady))
+		const seconds, rate = 60, 50
+		var failed atomic.Int64
+		var wg sync.WaitGroup
+		dark.Store(true)
+		for range seconds * rate {
+			wg.Go(func() {
+				if drain(e, chat("hi")) != nil {
+					failed.Add(1)
+				}
+			})
+			time.Sleep(time.Second / rate)
+		}
+		wg.Wait()
+		requests := int64(seconds * rate)
+		t.Logf("%d requests, %d failed, %d upstream attempts (%.3f per request)", requests, failed.Load(), upstream.Load(), float64(upstream.Load())/float64(requests))
+		if failed.Load()*1000 > requests {
+			t.Errorf("%d of %d requests failed", failed.Load(), requests)
+		}
+		if upstream.Load()*10 > requests*11 {
+			t.Errorf("%d upstream attempts for %d requests", upstream.Load(), requests)
+		}
+	})
+}
+
+func TestPredictionsComeFromWhatWasSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		delay := map[string]time.Duration{"was-fast": 10 * time.Millisecond, "was-slow": 300 * time.Millisecond}
+		var mu sync.Mutex
+		speaker := func(name string) generator {
+			return func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+				mu.Lock()
+				d := delay[name]
+				mu.Unlock()
+				time.Sleep(d)
+				_ = yield(providers.Chunk{Text: name}, nil) &&
+					yield(providers.Chunk{Finish: providers.FinishStop, Usage: &providers.Usage{Input: 10, Output: 10}}, nil)
+			}
+		}
+		e := bare(t, routing.Policy{Prefer: routing.Fastest}, target("was-fast", 0.5, speaker("was-fast")), target("was-slow", 0.5, speaker("was-slow")))
+		first := func() string {
+			plan, err := e.Explain(t.Context(), auth.Local(), chat("hi"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return plan.Records[0].Target.Name
+		}
+		ask := func(model string, n int) {
+			for range n {
+				req := chat("hi")
+				req.Model = model
+				if err := drain(e, req); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		ask("was-slow", 60)
+		ask("was-fast", 60)
+		if got := first(); got != "was-fast" {
+			t.Errorf("first is %s", got)
+		}
+		mu.Lock()
+		delay["was-fast"], delay["was-slow"] = 300*time.Millisecond, 10*time.Millisecond
+		mu.Unlock()
+		ask("was-fast", 400) // longer than the half-life
+		ask("was-slow", 400)
+		if got := first(); got != "was-slow" {
+			t.Errorf("first is %s, although the other has become the slow one", got)
+		}
+		for _, c := range e.Targets() {
+			if l := c.State.Live; l == nil || l.Attempts == 0 || l.TTFT50 <= 0 || l.InFlight != 0 {
+				t.Errorf("live of %s: %+v", c.Target.Name, l)
+			}
+		}
+	})
+}
+
+func TestWhatWasLearnedStaysOverAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := target("a", 0.9, breaks("", providers.KindUnavailable))
+		e := bare(t, routing.Policy{Attempts: 1}, bad)
+		for range 25 {
+			_ = drain(e, chat("hi"))
+		}
+		open := func() bool { return e.Targets()[0].State.OpenFor > 0 }
+		if !open() {
+			t.Fatal("the breaker is not open")
+		}
+		c := orchestrator.Config{Targets: []orchestrator.Target{bad}, Policies: []routing.Policy{{Name: "default"}}, DefaultPolicy: "default"}
+		if err := e.Configure(c); err != nil || !open() {
+			t.Errorf("the same target after a reload: open %v, %v", open(), err)
+		}
+		c.Targets[0].Model = "another"
+		if err := e.Configure(c); err != nil || open() || e.Targets()[0].State.Live.Attempts > 0 {
+			t.Errorf("another model: open %v, %v", open(), err)
+		}
+	})
+}
+
+func BenchmarkDispatch(b *testing.B) {
+	for _, n := range []int{1, 10, 50} {
+		b.Run(fmt.Sprintf("targets=%d", n), func(b *testing.B) {
+			var targets []orchestrator.Target
+			for i := range n {
+				targets = append(targets, target(fmt.Sprintf("t%d", i), 0.5, says("hello world")))
+			}
+			e := bare(b, routing.Policy{}, targets...)
+			req := chat("hello there")
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := drain(e, req); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
