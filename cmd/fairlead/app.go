@@ -130,7 +130,7 @@ func (a *app) openStore(ctx context.Context, file string) error {
 	}
 	store, err := sqlite.Open(ctx, sqlite.Config{Path: file})
 	if err != nil {
-		return err
+		return fmt.Errorf("opening the store %s: %w", file, err)
 	}
 	a.store = store
 	a.closers = append(a.closers, store.Close)
