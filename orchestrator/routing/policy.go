@@ -91,6 +91,17 @@ type Request struct {
 	MaxOutput int
 	// Left is what is left for the step.
 	Left Left
+	// Locale is the language of the caller, such as "de" or "de-AT". Empty: not known.
+	Locale string
+	// Classes has what classifiers found earlier in the run, by the name of the step.
+	Classes map[string]Class
+}
+
+// Class is what a classifier found.
+type Class struct {
+	Label string
+	// Probability is in [0,1].
+	Probability float64
 }
 
 // DefaultOutput is the number of output tokens that is reckoned with when a request does not say.
