@@ -25,7 +25,7 @@ func (p *program) targetsCommand() *cobra.Command {
 			if p.json {
 				return printJSON(p.out, resp)
 			}
-			rows := make([][]string, 0, len(resp.GetTargets()))
+			rows, seen := make([][]string, 0, len(resp.GetTargets())), make([][]string, 0, len(resp.GetTargets()))
 			for _, t := range resp.GetTargets() {
 				quality, price, window := "unknown", "unknown", "unknown"
 				if t.Quality != nil {
@@ -39,12 +39,34 @@ func (p *program) targetsCommand() *cobra.Command {
 				}
 				rows = append(rows, []string{t.GetName(), t.GetBackend(), t.GetKind(), clip(t.GetModel(), 32), strings.Join(t.GetDoes(), ","),
 					labelName(t.GetClearance()), quality, price, window, t.GetOrigin()})
+				seen = append(seen, liveRow(t))
 			}
 			table(p.out, p.style(), []string{"TARGET", "BACKEND", "KIND", "MODEL", "DOES", "CLEARANCE", "QUALITY", "USD PER MILLION", "CONTEXT", "FROM"}, rows)
+			fmt.Fprintln(p.out)
+			table(p.out, p.style(), []string{"TARGET", "HEALTH", "IN FLIGHT", "FIRST TOKEN P50", "P95", "TOKENS/S", "FAILED", "CALLS SEEN"}, seen)
 			fmt.Fprintf(p.out, "\npolicies: %s\n", strings.Join(resp.GetPolicies(), ", "))
 			return nil
 		},
 	}
+}
+
+// liveRow shows what was seen of a target.
+func liveRow(t *fairleadv1.Target) []string {
+	s := t.GetState()
+	health, p50, p95, rate, failed := s.GetHealth(), "-", "-", "-", "-"
+	if s.GetRetryAfterMs() > 0 {
+		health += " for " + millis(s.GetRetryAfterMs())
+	}
+	if s != nil && s.TtftP50Ms != nil {
+		p50, p95 = millis(s.GetTtftP50Ms()), millis(s.GetTtftP95Ms())
+	}
+	if s != nil && s.TokensPerSecond != nil {
+		rate = fmt.Sprintf("%.1f", s.GetTokensPerSecond())
+	}
+	if s.GetAttempts() > 0 {
+		failed = fmt.Sprintf("%.1f%%", s.GetErrorRate()*100)
+	}
+	return []string{t.GetName(), health, fmt.Sprint(s.GetInFlight()), p50, p95, rate, failed, fmt.Sprintf("%.0f", s.GetAttempts())}
 }
 
 func (p *program) routeCommand() *cobra.Command {

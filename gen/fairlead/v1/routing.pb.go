@@ -136,7 +136,9 @@ type Target struct {
 	// Its prior quality in [0,1]. Unset: unknown.
 	Quality *float64 `protobuf:"fixed64,9,opt,name=quality,proto3,oneof" json:"quality,omitempty"`
 	// Where it comes from: "config", "built in" or "found".
-	Origin        string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
+	Origin string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
+	// What was seen of it by this server.
+	State         *TargetState `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -241,6 +243,122 @@ func (x *Target) GetOrigin() string {
 	return ""
 }
 
+func (x *Target) GetState() *TargetState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+// TargetState is what a server has seen of a target. Older observations weigh less.
+type TargetState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it is: "ready", "open" (its breaker keeps calls from it) or "paused" (its backend asked for a pause).
+	Health string `protobuf:"bytes,1,opt,name=health,proto3" json:"health,omitempty"`
+	// Milliseconds until it is looked at again, when it is not ready.
+	RetryAfterMs float64 `protobuf:"fixed64,2,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
+	// Calls in flight, those that wait for a place included.
+	InFlight int32 `protobuf:"varint,3,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// How many calls stand behind error_rate.
+	Attempts float64 `protobuf:"fixed64,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// The share of calls that failed.
+	ErrorRate float64 `protobuf:"fixed64,5,opt,name=error_rate,json=errorRate,proto3" json:"error_rate,omitempty"`
+	// Milliseconds to the first token, median. Unset: not seen.
+	TtftP50Ms *float64 `protobuf:"fixed64,6,opt,name=ttft_p50_ms,json=ttftP50Ms,proto3,oneof" json:"ttft_p50_ms,omitempty"`
+	// The same at the 95th percentile.
+	TtftP95Ms *float64 `protobuf:"fixed64,7,opt,name=ttft_p95_ms,json=ttftP95Ms,proto3,oneof" json:"ttft_p95_ms,omitempty"`
+	// Tokens a second after the first, median. Unset: not seen.
+	TokensPerSecond *float64 `protobuf:"fixed64,8,opt,name=tokens_per_second,json=tokensPerSecond,proto3,oneof" json:"tokens_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *TargetState) Reset() {
+	*x = TargetState{}
+	mi := &file_fairlead_v1_routing_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetState) ProtoMessage() {}
+
+func (x *TargetState) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_routing_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetState.ProtoReflect.Descriptor instead.
+func (*TargetState) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *TargetState) GetHealth() string {
+	if x != nil {
+		return x.Health
+	}
+	return ""
+}
+
+func (x *TargetState) GetRetryAfterMs() float64 {
+	if x != nil {
+		return x.RetryAfterMs
+	}
+	return 0
+}
+
+func (x *TargetState) GetInFlight() int32 {
+	if x != nil {
+		return x.InFlight
+	}
+	return 0
+}
+
+func (x *TargetState) GetAttempts() float64 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *TargetState) GetErrorRate() float64 {
+	if x != nil {
+		return x.ErrorRate
+	}
+	return 0
+}
+
+func (x *TargetState) GetTtftP50Ms() float64 {
+	if x != nil && x.TtftP50Ms != nil {
+		return *x.TtftP50Ms
+	}
+	return 0
+}
+
+func (x *TargetState) GetTtftP95Ms() float64 {
+	if x != nil && x.TtftP95Ms != nil {
+		return *x.TtftP95Ms
+	}
+	return 0
+}
+
+func (x *TargetState) GetTokensPerSecond() float64 {
+	if x != nil && x.TokensPerSecond != nil {
+		return *x.TokensPerSecond
+	}
+	return 0
+}
+
 // Price is what a target asks, in US dollars.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -258,7 +376,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_fairlead_v1_routing_proto_msgTypes[3]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +388,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_routing_proto_msgTypes[3]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +401,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{3}
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Price) GetInputPerMillion() float64 {
@@ -325,7 +443,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -337,7 +455,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -350,7 +468,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{4}
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExplainRequest) GetChat() *ChatRequest {
@@ -371,7 +489,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +501,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +514,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{5}
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExplainResponse) GetPlan() *Plan {
@@ -414,7 +532,7 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"\x12ListTargetsRequest\"`\n" +
 	"\x13ListTargetsResponse\x12-\n" +
 	"\atargets\x18\x01 \x03(\v2\x13.fairlead.v1.TargetR\atargets\x12\x1a\n" +
-	"\bpolicies\x18\x02 \x03(\tR\bpolicies\"\xf3\x02\n" +
+	"\bpolicies\x18\x02 \x03(\tR\bpolicies\"\xa3\x03\n" +
 	"\x06Target\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04name\x12\"\n" +
 	"\abackend\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\abackend\x12\x1b\n" +
@@ -426,9 +544,23 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"\x05price\x18\b \x01(\v2\x12.fairlead.v1.PriceR\x05price\x12\x1d\n" +
 	"\aquality\x18\t \x01(\x01H\x00R\aquality\x88\x01\x01\x12\x1f\n" +
 	"\x06origin\x18\n" +
-	" \x01(\tB\a\xbaH\x04r\x02\x18 R\x06originB\n" +
+	" \x01(\tB\a\xbaH\x04r\x02\x18 R\x06origin\x12.\n" +
+	"\x05state\x18\v \x01(\v2\x18.fairlead.v1.TargetStateR\x05stateB\n" +
 	"\n" +
-	"\b_quality\"\x97\x02\n" +
+	"\b_quality\"\x9f\x03\n" +
+	"\vTargetState\x12\x1f\n" +
+	"\x06health\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06health\x124\n" +
+	"\x0eretry_after_ms\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\fretryAfterMs\x12$\n" +
+	"\tin_flight\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\binFlight\x12*\n" +
+	"\battempts\x18\x04 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\battempts\x126\n" +
+	"\n" +
+	"error_rate\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\terrorRate\x12#\n" +
+	"\vttft_p50_ms\x18\x06 \x01(\x01H\x00R\tttftP50Ms\x88\x01\x01\x12#\n" +
+	"\vttft_p95_ms\x18\a \x01(\x01H\x01R\tttftP95Ms\x88\x01\x01\x12/\n" +
+	"\x11tokens_per_second\x18\b \x01(\x01H\x02R\x0ftokensPerSecond\x88\x01\x01B\x0e\n" +
+	"\f_ttft_p50_msB\x0e\n" +
+	"\f_ttft_p95_msB\x14\n" +
+	"\x12_tokens_per_second\"\x97\x02\n" +
 	"\x05Price\x12:\n" +
 	"\x11input_per_million\x18\x01 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\x0finputPerMillion\x12L\n" +
 	"\x18cached_input_per_million\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x15cachedInputPerMillion\x88\x01\x01\x12<\n" +
@@ -456,33 +588,35 @@ func file_fairlead_v1_routing_proto_rawDescGZIP() []byte {
 	return file_fairlead_v1_routing_proto_rawDescData
 }
 
-var file_fairlead_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_fairlead_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_fairlead_v1_routing_proto_goTypes = []any{
 	(*ListTargetsRequest)(nil),  // 0: fairlead.v1.ListTargetsRequest
 	(*ListTargetsResponse)(nil), // 1: fairlead.v1.ListTargetsResponse
 	(*Target)(nil),              // 2: fairlead.v1.Target
-	(*Price)(nil),               // 3: fairlead.v1.Price
-	(*ExplainRequest)(nil),      // 4: fairlead.v1.ExplainRequest
-	(*ExplainResponse)(nil),     // 5: fairlead.v1.ExplainResponse
-	(Label)(0),                  // 6: fairlead.v1.Label
-	(*ChatRequest)(nil),         // 7: fairlead.v1.ChatRequest
-	(*Plan)(nil),                // 8: fairlead.v1.Plan
+	(*TargetState)(nil),         // 3: fairlead.v1.TargetState
+	(*Price)(nil),               // 4: fairlead.v1.Price
+	(*ExplainRequest)(nil),      // 5: fairlead.v1.ExplainRequest
+	(*ExplainResponse)(nil),     // 6: fairlead.v1.ExplainResponse
+	(Label)(0),                  // 7: fairlead.v1.Label
+	(*ChatRequest)(nil),         // 8: fairlead.v1.ChatRequest
+	(*Plan)(nil),                // 9: fairlead.v1.Plan
 }
 var file_fairlead_v1_routing_proto_depIdxs = []int32{
 	2, // 0: fairlead.v1.ListTargetsResponse.targets:type_name -> fairlead.v1.Target
-	6, // 1: fairlead.v1.Target.clearance:type_name -> fairlead.v1.Label
-	3, // 2: fairlead.v1.Target.price:type_name -> fairlead.v1.Price
-	7, // 3: fairlead.v1.ExplainRequest.chat:type_name -> fairlead.v1.ChatRequest
-	8, // 4: fairlead.v1.ExplainResponse.plan:type_name -> fairlead.v1.Plan
-	0, // 5: fairlead.v1.RoutingService.ListTargets:input_type -> fairlead.v1.ListTargetsRequest
-	4, // 6: fairlead.v1.RoutingService.Explain:input_type -> fairlead.v1.ExplainRequest
-	1, // 7: fairlead.v1.RoutingService.ListTargets:output_type -> fairlead.v1.ListTargetsResponse
-	5, // 8: fairlead.v1.RoutingService.Explain:output_type -> fairlead.v1.ExplainResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	7, // 1: fairlead.v1.Target.clearance:type_name -> fairlead.v1.Label
+	4, // 2: fairlead.v1.Target.price:type_name -> fairlead.v1.Price
+	3, // 3: fairlead.v1.Target.state:type_name -> fairlead.v1.TargetState
+	8, // 4: fairlead.v1.ExplainRequest.chat:type_name -> fairlead.v1.ChatRequest
+	9, // 5: fairlead.v1.ExplainResponse.plan:type_name -> fairlead.v1.Plan
+	0, // 6: fairlead.v1.RoutingService.ListTargets:input_type -> fairlead.v1.ListTargetsRequest
+	5, // 7: fairlead.v1.RoutingService.Explain:input_type -> fairlead.v1.ExplainRequest
+	1, // 8: fairlead.v1.RoutingService.ListTargets:output_type -> fairlead.v1.ListTargetsResponse
+	6, // 9: fairlead.v1.RoutingService.Explain:output_type -> fairlead.v1.ExplainResponse
+	8, // [8:10] is the sub-list for method output_type
+	6, // [6:8] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_routing_proto_init() }
@@ -494,13 +628,14 @@ func file_fairlead_v1_routing_proto_init() {
 	file_fairlead_v1_common_proto_init()
 	file_fairlead_v1_routing_proto_msgTypes[2].OneofWrappers = []any{}
 	file_fairlead_v1_routing_proto_msgTypes[3].OneofWrappers = []any{}
+	file_fairlead_v1_routing_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_routing_proto_rawDesc), len(file_fairlead_v1_routing_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -98,7 +98,7 @@ func (s *routingService) ListTargets(ctx context.Context, _ *pb.ListTargetsReque
 	}
 	out := &pb.ListTargetsResponse{Policies: s.router.Policies()}
 	for _, c := range s.router.Targets() {
-		out.Targets = append(out.Targets, targetMessage(c.Target))
+		out.Targets = append(out.Targets, targetMessage(&c))
 	}
 	return out, nil
 }

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"time"
+
 	pb "fairlead/gen/fairlead/v1"
 	"fairlead/orchestrator/routing"
 )
@@ -57,8 +59,10 @@ func candidateMessage(r *routing.Record) *pb.Candidate {
 }
 
 // targetMessage gives a target on the wire.
-func targetMessage(t *routing.Target) *pb.Target {
+func targetMessage(c *routing.Candidate) *pb.Target {
+	t := c.Target
 	out := &pb.Target{
+		State:         stateMessage(&c.State, time.Now()),
 		Name:          t.Name,
 		Backend:       t.Backend,
 		Kind:          t.Kind,
@@ -78,6 +82,30 @@ func targetMessage(t *routing.Target) *pb.Target {
 			OutputPerMillion:      p.Output,
 			PerCall:               p.PerCall,
 		}
+	}
+	return out
+}
+
+// stateMessage gives what was seen of a target; nil when nobody looked.
+func stateMessage(s *routing.State, now time.Time) *pb.TargetState {
+	l := s.Live
+	if l == nil {
+		return nil
+	}
+	out := &pb.TargetState{Health: "ready", InFlight: int32(l.InFlight), Attempts: l.Attempts, ErrorRate: l.ErrorRate}
+	switch wait := s.PausedUntil.Sub(now); {
+	case s.OpenFor > 0:
+		out.Health, out.RetryAfterMs = "open", millis(s.OpenFor)
+	case wait > 0:
+		out.Health, out.RetryAfterMs = "paused", millis(wait)
+	}
+	if l.TTFT50 > 0 {
+		p50, p95 := millis(l.TTFT50), millis(l.TTFT95)
+		out.TtftP50Ms, out.TtftP95Ms = &p50, &p95
+	}
+	if l.PerToken50 > 0 {
+		rate := float64(time.Second) / float64(l.PerToken50)
+		out.TokensPerSecond = &rate
 	}
 	return out
 }
