@@ -135,6 +135,16 @@ func TestALabelTravelsFromThePassageToTheStep(t *testing.T) {
 	}
 }
 
+func TestASearchThatFindsNothingIsAnAnswerToo(t *testing.T) {
+	e := engine(t, setup{chains: []string{strings.Replace(answerChain, "    when: steps.context.count > 0\n", "", 1)}, documents: map[string]string{"a.md": "x"}})
+	if err := e.Retrieval().DeleteDocument(t.Context(), auth.LocalTenant, "docs", "a.md", label.Restricted); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(e, t, "answer", map[string]any{"question": "anything?"}, orchestrator.Limits{}); err != nil {
+		t.Errorf("an empty collection: %v", err)
+	}
+}
+
 func TestACutStreamFailsTheChain(t *testing.T) {
 	e := engine(t, setup{chains: []string{answerChain}, documents: manual,
 		targets: []orchestrator.Target{target("writer", 0.9, breaks("Turn the", providers.KindTruncated))}})

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead/internal/auth"
 	"fairlead/internal/fault"
@@ -44,7 +45,9 @@ func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) it
 		if err != nil {
 			return nil, fault.At(chatStep, err)
 		}
-		if err := emit(chatStep, a.finished(r, c.label)); err != nil {
+		done := a.finished(r, c.label)
+		done.Duration = time.Since(r.started)
+		if err := emit(chatStep, done); err != nil {
 			return nil, err
 		}
 		return &RunFinished{Output: a.Text, Finish: a.Finish, Label: c.label}, nil

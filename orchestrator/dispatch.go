@@ -42,7 +42,7 @@ func (r *run) plan(c *call) *routing.Plan {
 		Tenant:       r.principal.Tenant,
 		Label:        c.label,
 		Needs:        c.req.Needs(),
-		Documents:    len(c.req.Documents) > 0,
+		Documents:    c.req.Documents != nil,
 		PromptTokens: c.req.EstimatePromptTokens(),
 		Left:         r.left(),
 	}
@@ -155,7 +155,7 @@ func (d *dispatch) round(ctx context.Context, round int, records []*routing.Reco
 			if providers.Retryable(err) {
 				again = append(again, rec)
 			}
-		case a.delivered && d.plan.Midstream == routing.MidstreamRestart && !d.limits.NoRetract && a.othersLeft && d.attempts < d.plan.Attempts &&
+		case a.delivered && d.startsOver() && a.othersLeft && d.attempts < d.plan.Attempts &&
 			providers.Retryable(err):
 			if err := d.emit(d.path, &Retracted{Reason: string(fault.ReasonOf(err))}); err != nil {
 				return nil, nil, err
@@ -165,6 +165,11 @@ func (d *dispatch) round(ctx context.Context, round int, records []*routing.Reco
 		}
 	}
 	return nil, again, nil
+}
+
+// startsOver says whether what was told of an attempt may be withdrawn for the sake of another.
+func (d *dispatch) startsOver() bool {
+	return d.limits.Whole || d.plan.Midstream == routing.MidstreamRestart && !d.limits.NoRetract
 }
 
 // pause waits before a target is asked again, and says whether it may be: there is budget for a retry, and
@@ -216,10 +221,15 @@ func failsOver(err error) bool {
 // it cost more than is left, money does.
 func noTarget(plan *routing.Plan) error {
 	var budget, paused bool
+	window := true // nothing but the prompt's length is in the way
 	var wait time.Duration
 	var b strings.Builder
 	for i := range plan.Records {
 		rec := &plan.Records[i]
+		if rec.Reason == routing.OutNotNamed {
+			continue // it was not asked for
+		}
+		window = window && rec.Reason == routing.OutContext
 		fmt.Fprintf(&b, "; %s: %s", rec.Target.Name, rec.Detail)
 		budget = budget || rec.Reason == routing.OutBudget
 		paused = paused || rec.Reason == routing.OutPaused
@@ -229,6 +239,9 @@ func noTarget(plan *routing.Plan) error {
 	}
 	code, reason := fault.FailedPrecondition, fault.ReasonNoTarget
 	switch {
+	case b.Len() == 0: // no target bears a name that was asked for
+	case window:
+		code, reason = fault.InvalidArgument, fault.ReasonContextTooLong
 	case paused:
 		code, reason = fault.ResourceExhausted, fault.ReasonRateLimited
 	case wait > 0:

@@ -314,6 +314,28 @@ func TestAfterTheFirstByteThePolicyDecides(t *testing.T) {
 	}
 }
 
+func TestACallerWhoSeesOnlyTheEndIsFailedOverAlsoInTheMidst(t *testing.T) {
+	e := engine(t, setup{targets: []orchestrator.Target{target("bad", 0.9, breaks("par", providers.KindTruncated)), target("good", 0.5, says("whole"))}})
+	req := chat("hi")
+	req.Whole = true
+	events, err := read(t, e.Chat(t.Context(), auth.Local(), req))
+	if _, text := kinds(events); err != nil || text != "whole" {
+		t.Errorf("%q %v", text, err)
+	}
+}
+
+func TestAPromptThatFitsNoWindowIsToldAsSuch(t *testing.T) {
+	small := target("small", 0.9, says("x"))
+	small.Context = 10
+	e := engine(t, setup{targets: []orchestrator.Target{small}})
+	req := chat(strings.Repeat("long ", 100))
+	req.Model = "small"
+	_, err := read(t, e.Chat(t.Context(), auth.Local(), req))
+	if f := fault.From(err); f.Reason != fault.ReasonContextTooLong || strings.Contains(f.Text, "hashing") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAnAdapterThatForgetsToFinishIsNotBelieved(t *testing.T) {
 	e := engine(t, setup{targets: []orchestrator.Target{target("bad", 0.9, func(_ context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
 		yield(providers.Chunk{Text: "half an ans"}, nil)

@@ -20,6 +20,9 @@ type Limits struct {
 	Session string
 	// NoRetract says that the caller's protocol cannot withdraw text: "restart" is then as "fail".
 	NoRetract bool
+	// Whole says that the caller sees nothing before the end: an attempt that fails half way is then followed
+	// by the next one whatever the policy says of the midst of a stream, because nothing was seen of it.
+	Whole bool
 }
 
 // ChatRequest asks for the next turn of a conversation.

@@ -10,7 +10,8 @@ type Request struct {
 	// Query is the question in the caller's own words, for providers that answer from Documents. Empty:
 	// the last user message.
 	Query string
-	// Documents are the sources, when there are any. They are already part of Messages.
+	// Documents are the sources, when there are any. They are already part of Messages. Nil: none were looked
+	// for; empty: none were found.
 	Documents []Document
 
 	Tools      []Tool

@@ -39,8 +39,8 @@ type app struct {
 
 // openOptions say what the command wants differently from the configuration.
 type openOptions struct {
-	// own is for a command that serves itself alone, on loopback: it logs warnings and errors only, and what
-	// the configuration says about the listener and its callers does not count.
+	// own is for a command that serves itself alone, on loopback: it logs nothing unless told to, and what the
+	// configuration says about the listener and its callers does not count.
 	own bool
 	// store is the store's file, in place of the configuration's.
 	store string
@@ -106,11 +106,10 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 
 func (p *program) logger(c *config.Config, own bool) (*slog.Logger, error) {
 	level := c.Log.Level
-	if own {
-		level = "warn"
-	}
 	if p.logLevel != "" {
 		level = p.logLevel
+	} else if own {
+		return slog.New(slog.DiscardHandler), nil // what goes wrong, the command tells itself
 	}
 	var least slog.Level
 	if err := least.UnmarshalText([]byte(level)); err != nil {

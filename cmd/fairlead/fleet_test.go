@@ -56,7 +56,7 @@ targets: { "local:8b": { backend: play, model: echo }, gpt-5-mini: { backend: pl
 `)
 	env := []string{"OLLAMA_HOST=" + ollamaWith(t).URL, "OPENAI_API_KEY=none"}
 	e := commandIn(t, t.Context(), env, "", "targets", "--config", config)
-	if e.status != 0 || strings.Count(e.out, "local:8b") != 1 || strings.Count(e.out, "gpt-5-mini") != 1 || !strings.Contains(e.out, "embed:latest") {
+	if e.status != 0 || strings.Count(e.out, "local:8b") != 2 || strings.Count(e.out, "gpt-5-mini") != 2 || !strings.Contains(e.out, "embed:latest") {
 		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
 	}
 }

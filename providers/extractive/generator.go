@@ -134,7 +134,7 @@ func (g *Generator) refuse(req *providers.Request) *providers.Error {
 		return unsupported("it quotes documents and cannot see pictures")
 	case req.ToolChoice.Mode == providers.ToolsRequired, req.ToolChoice.Mode == providers.ToolsNamed:
 		return unsupported("it quotes documents and cannot call tools")
-	case len(req.Documents) == 0:
+	case req.Documents == nil: // none were looked for; an empty list is a search that found nothing
 		return unsupported("it answers only from documents, and the request has none: use the chain \"answer\", which finds some, or a chat backend")
 	case strings.TrimSpace(req.Question()) == "":
 		return &providers.Error{Kind: providers.KindInvalid, Detail: "the request has no question: give a query or a user message"}

@@ -214,7 +214,7 @@ func (r *chatReader) check() {
 		req.MaxTokens = r.maxTokens
 	}
 	r.call.IncludeUsage = r.includeUsage != nil && *r.includeUsage
-	r.call.NoRetract = r.call.Stream
+	r.call.NoRetract, r.call.Whole = r.call.Stream, !r.call.Stream
 	r.checkToolChoice()
 
 	l, err := label.Parse(r.metaLabel)

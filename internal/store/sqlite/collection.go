@@ -32,13 +32,13 @@ func find(ctx context.Context, tx *sql.Tx, tenant, name, doing string) (collecti
 	err := tx.QueryRowContext(ctx, "SELECT id, dimensions, passages FROM collections WHERE tenant = ? AND name = ?", tenant, name).
 		Scan(&c.id, &c.dimensions, &c.passages)
 	if errors.Is(err, sql.ErrNoRows) {
-		return c, unknownCollection(doing)
+		return c, unknownCollection(doing, name)
 	}
 	return c, err
 }
 
-func unknownCollection(doing string) error {
-	return fault.New(fault.NotFound, fault.ReasonUnknownColl, "%s: there is no such collection: list collections to see those there are", doing)
+func unknownCollection(doing, name string) error {
+	return fault.New(fault.NotFound, fault.ReasonUnknownColl, "%s: there is no collection %q: list collections to see those there are", doing, name)
 }
 
 func unknownDocument(doing string) error {
@@ -129,7 +129,7 @@ func (s *Store) CollectionGet(ctx context.Context, tenant, name string) (*retrie
 	err := s.read(ctx, doing, func(tx *sql.Tx) (err error) {
 		c, err = scanCollection(tx.QueryRowContext(ctx, "SELECT "+collectionColumns+" FROM collections WHERE tenant = ? AND name = ?", tenant, name).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
-			return unknownCollection(doing)
+			return unknownCollection(doing, name)
 		}
 		return err
 	})
