@@ -36,7 +36,10 @@ type answer struct {
 }
 
 // plan decides about a call.
-func (r *run) plan(c *call) *routing.Plan {
+func (r *run) plan(c *call) *routing.Plan { return r.decide(c).Plan }
+
+// decide decides about a call, and gives the plan with what it was made of.
+func (r *run) decide(c *call) *RouteDecided {
 	q := &routing.Request{
 		Step:         c.path,
 		Tenant:       r.principal.Tenant,
@@ -53,7 +56,12 @@ func (r *run) plan(c *call) *routing.Plan {
 		q.Dialect = "openai"
 	}
 	now := time.Now()
-	return routing.Decide(q, r.expected(q, c.policy, now), c.policy, now)
+	candidates := r.expected(q, c.policy, now)
+	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now)}
+	if len(c.policy.Targets) == 1 && r.st.policies[c.policy.Name] != c.policy {
+		d.Pinned = c.policy.Targets[0]
+	}
+	return d
 }
 
 // probeShare is the share of the steps that a target of which nothing was seen for long is tried with first.
@@ -92,14 +100,15 @@ func (r *run) expected(q *routing.Request, p *routing.Policy, now time.Time) []r
 // generate routes a call and makes it. It tries the targets of the plan in order; when all have failed, it
 // asks those again whose failure may pass, after a wait and as far as the retry budget goes.
 func (r *run) generate(ctx context.Context, c *call, emit emitter) (*answer, error) {
-	plan := r.plan(c)
-	if err := emit(c.path, &RouteDecided{Plan: plan}); err != nil {
+	decided := r.decide(c)
+	plan := decided.Plan
+	if err := emit(c.path, decided); err != nil {
 		return nil, err
 	}
 	if plan.Eligible == 0 {
 		return nil, noTarget(plan)
 	}
-	r.engine.retries.step()
+	r.engine.retries.step(retryShare)
 	d := &dispatch{run: r, call: c, plan: plan, emit: emit}
 	records := make([]*routing.Record, plan.Eligible)
 	for i := range records {

@@ -40,7 +40,17 @@ type (
 	// StepStarted opens a step.
 	StepStarted struct{ Kind string }
 	// RouteDecided tells the plan of a model step.
-	RouteDecided struct{ Plan *routing.Plan }
+	RouteDecided struct {
+		Plan *routing.Plan
+		// Request, Policy and Candidates are what the plan was made of, at the time Now. They are for observers,
+		// which must not change them.
+		Request    *routing.Request
+		Policy     *routing.Policy
+		Candidates []routing.Candidate
+		Now        time.Time
+		// Pinned is the target that the step or the caller named, which alone could be chosen. Empty: none.
+		Pinned string
+	}
 	// AttemptStarted says that a target is being called.
 	AttemptStarted struct {
 		Attempt int
