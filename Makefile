@@ -33,6 +33,10 @@ test: ## all tests, with the race detector
 test-fast: ## all tests, without the race detector
 	$(GO) test -timeout 10m ./...
 
+.PHONY: torture
+torture: ## CASES (10000) streams cut, and other faults, over every adapter and surface; prints what callers saw
+	$(GO) test ./internal/torture -count=1 -v -timeout 60m -cases $${CASES:-10000} -seed $${SEED:-1}
+
 .PHONY: bench
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
