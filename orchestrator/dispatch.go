@@ -77,7 +77,7 @@ func (r *run) expected(q *routing.Request, p *routing.Policy, now time.Time) []r
 	if query.Quantile == 0 {
 		query.Quantile = routing.DefaultQuantile
 	}
-	minds := p.Prefer == routing.Fastest || p.MaxTTFT > 0 || p.MaxLatency > 0
+	minds := p.MindsLatency()
 	for i := range candidates {
 		t := r.st.targets[i]
 		query.Target, query.Concurrency = &t.Target.Target, t.Limiter.size()
@@ -239,7 +239,7 @@ func noTarget(plan *routing.Plan) error {
 			continue // it was not asked for
 		}
 		window = window && rec.Reason == routing.OutContext
-		fmt.Fprintf(&b, "; %s: %s", rec.Target.Name, rec.Detail)
+		fmt.Fprintf(&b, "; %s: %s", rec.Target.Name, rec.Detail())
 		budget = budget || rec.Reason == routing.OutBudget
 		paused = paused || rec.Reason == routing.OutPaused
 		if rec.RetryAfter > 0 && (wait == 0 || rec.RetryAfter < wait) {

@@ -75,9 +75,9 @@ func (f *feed) say(step string, bodies ...orchestrator.Body) {
 }
 
 func plan(policy string, records ...routing.Record) *orchestrator.RouteDecided {
-	p := &routing.Plan{Policy: policy, Records: records, Label: label.Internal, PromptTokens: 42, Summary: canary}
+	p := &routing.Plan{Policy: policy, Records: records, Label: label.Internal, PromptTokens: 42, Text: canary}
 	for i := range records {
-		records[i].Detail = canary
+		records[i].Text = canary
 		if records[i].Reason == routing.In {
 			p.Eligible++
 			records[i].Rank = i + 1

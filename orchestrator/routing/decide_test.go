@@ -114,21 +114,21 @@ func TestDecide(t *testing.T) {
 					}
 				}
 				if fmt.Sprint(order) != fmt.Sprint(tt.order) {
-					t.Fatalf("order %v, want %v (%s)", order, tt.order, plan.Summary)
+					t.Fatalf("order %v, want %v (%s)", order, tt.order, plan.Summary())
 				}
 				if len(plan.Records) != len(candidates) {
 					t.Errorf("%d records of %d targets", len(plan.Records), len(candidates))
 				}
 				for _, r := range plan.Records[plan.Eligible:] {
-					if r.Reason == In || r.Detail == "" || r.Rank != 0 {
+					if r.Reason == In || r.Detail() == "" || r.Rank != 0 {
 						t.Errorf("%s is out without a reason: %+v", r.Target.Name, r)
 					}
 					if want, ok := tt.out[r.Target.Name]; ok && r.Reason != want {
 						t.Errorf("%s is out for %q, want %q", r.Target.Name, r.Reason, want)
 					}
 				}
-				if (plan.Eligible == 0) != (plan.Summary == "no target qualifies") {
-					t.Errorf("summary %q", plan.Summary)
+				if (plan.Eligible == 0) != (plan.Summary() == "no target qualifies") {
+					t.Errorf("summary %q", plan.Summary())
 				}
 			}
 		})

@@ -33,28 +33,37 @@ type Record struct {
 	Target *Target
 	// Reason is In when the target may be tried.
 	Reason Reason
-	// Detail says the same for people, with the figures.
-	Detail string
+	// Relaxed is the soft limit that a target misses which may be tried all the same, because no target met
+	// them: OutQuality, OutCost or OutLatency. Empty: it meets them all.
+	Relaxed Reason
+	// Text takes the place of what Detail says, for a record that did not come from Decide.
+	Text string
 	// RetryAfter is how long a target that is paused, or whose breaker is open, stays so. 0: it is not.
 	RetryAfter time.Duration
 	// Rank is the place in the order, from 1; 0 when out.
 	Rank int
 	// Score is in [0,1], on scales that do not depend on the other targets. It counts when Scored.
-	Score  float64
-	Scored bool
+	Score float64
+	// ScoreCost, ScoreLatency and ScoreQuality are the parts of a score, each in [0,1], before they are
+	// weighed. Negative: unknown, and then it counts as 0. They count when the target may be tried.
+	ScoreCost, ScoreLatency, ScoreQuality float64
 	// Cost is the most that the call is expected to cost: the whole prompt uncached, and all of the output
 	// reckoned with. It counts when CostKnown.
-	Cost      providers.Money
-	CostKnown bool
+	Cost providers.Money
 	// TTFT and Latency are predictions, the queue included. 0: unknown.
 	TTFT, Latency time.Duration
+	// Finish is the chance to end within what the run has left. It counts when FinishKnown.
+	Finish float64
+
+	from *basis
+
+	Scored, CostKnown, FinishKnown bool
 	// Assumed says that nothing but the backend's kind speaks for TTFT and Latency.
 	Assumed bool
-	// Finish is the chance to end within what the run has left. It counts when FinishKnown.
-	Finish      float64
-	FinishKnown bool
 	// Probe says that the target is tried first to learn how it does now.
 	Probe bool
+	// broken says that the policy's condition could not be evaluated.
+	broken bool
 }
 
 // Plan is the decision for one step.
@@ -70,8 +79,23 @@ type Plan struct {
 	OutputTokens int
 	Attempts     int
 	Midstream    Midstream
-	// Summary is one sentence: which target first, and why.
-	Summary string
+	// Relaxed says that no target met the policy's soft limits, and by which rule targets may be tried all
+	// the same: OnNoneCheapest or OnNoneExtractive. Empty: the targets meet the policy.
+	Relaxed string
+	// Text takes the place of what Summary says, for a plan that did not come from Decide.
+	Text string
+
+	asked basis
+}
+
+// basis is what a plan was made from, which is all that its texts need besides its records: they are written
+// when somebody reads them.
+type basis struct {
+	req    Request
+	policy *Policy
+	// by is what the order is by; it is not the policy's own preference where its limits were relaxed.
+	by  Preference
+	now time.Time
 }
 
 // Order gives the records of the targets that may be tried, the first first.

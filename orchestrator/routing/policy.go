@@ -17,6 +17,40 @@ const (
 	Best     Preference = "best"
 )
 
+// Weights say how much each property of a target counts. None is negative; only their proportions matter.
+type Weights struct {
+	Cost, Latency, Quality float64
+}
+
+// Scales are the values that score one half: a target that costs Cost, or takes Latency, is halfway between
+// the best there can be and the worst. They are fixed, and never taken from the targets at hand, so that
+// scores can be compared between requests. 0 is the default.
+type Scales struct {
+	Cost    providers.Money
+	Latency time.Duration
+}
+
+// The scales of policies that do not say.
+const (
+	DefaultCostScale    = providers.Money(10_000_000) // one cent
+	DefaultLatencyScale = time.Second
+)
+
+// OnNone says what to do when no target qualifies.
+type OnNone string
+
+// What to do then. What is let in is only ever what the policy's soft limits kept out: its least quality and
+// its most cost, time to the first token and latency. Clearances, capabilities, windows, conditions, lists of
+// targets, budgets, deadlines, breakers and pauses hold as before.
+const (
+	// OnNoneFail ends the step with an error that says why each target is out.
+	OnNoneFail OnNone = "fail"
+	// OnNoneCheapest takes the cheapest target that qualifies without the soft limits.
+	OnNoneCheapest OnNone = "cheapest"
+	// OnNoneExtractive does the same among the targets that only quote documents.
+	OnNoneExtractive OnNone = "extractive"
+)
+
 // Midstream says what to do when an attempt fails after its first text has been delivered.
 type Midstream string
 
@@ -33,6 +67,10 @@ const (
 type Policy struct {
 	Name   string
 	Prefer Preference
+	// Weights, when not zero, take the place of Prefer: targets are ordered by the sum of what they score.
+	Weights Weights
+	// Scales are what scores of cost and latency are measured against.
+	Scales Scales
 	// MinQuality is the least prior quality. 0: none demanded. A target of unknown quality is out when
 	// one is demanded.
 	MinQuality float64
@@ -53,7 +91,29 @@ type Policy struct {
 	// Attempts is the most calls for one step. 0 is 3.
 	Attempts  int
 	Midstream Midstream
+	// Hedge asks a second target when the first is late. Nil: never.
+	Hedge *Hedge
+	// OnNone says what to do when no target qualifies. Empty is OnNoneFail.
+	OnNone OnNone
 }
+
+// MindsLatency says whether it matters to the policy how fast a target is.
+func (p *Policy) MindsLatency() bool {
+	return p.preference() == Fastest || p.Weights.Latency > 0 || p.MaxTTFT > 0 || p.MaxLatency > 0
+}
+
+// Hedge says when a second target is asked for the same step: the first to speak answers, the other call is
+// ended and paid for.
+type Hedge struct {
+	// After is the quantile of the first target's predicted time to the first token after which it counts as
+	// late, in (0,1). 0 is DefaultQuantile. Where that time is not known from observation there is no hedge.
+	After float64
+	// Budget is the most hedges, as a share of the steps under the policy. 0 is DefaultHedgeBudget.
+	Budget float64
+}
+
+// DefaultHedgeBudget is the share of steps that may be hedged when a policy does not say.
+const DefaultHedgeBudget = 0.05
 
 // DefaultQuantile is where latencies are predicted when a policy does not say.
 const DefaultQuantile = 0.95
@@ -91,6 +151,8 @@ type Request struct {
 	MaxOutput int
 	// Left is what is left for the step.
 	Left Left
+	// At is the time that conditions see. Zero: when the decision is made.
+	At time.Time
 	// Locale is the language of the caller, such as "de" or "de-AT". Empty: not known.
 	Locale string
 	// Classes has what classifiers found earlier in the run, by the name of the step.

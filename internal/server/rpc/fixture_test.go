@@ -351,10 +351,10 @@ func target() *routing.Target {
 
 func fullPlan() *routing.Plan {
 	return &routing.Plan{
-		Policy: "default", Eligible: 1, Label: label.Internal, Needs: providers.Chat, PromptTokens: 12, OutputTokens: 1024, Summary: "local first",
+		Policy: "default", Eligible: 1, Label: label.Internal, Needs: providers.Chat, PromptTokens: 12, OutputTokens: 1024, Text: "local first",
 		Records: []routing.Record{
 			{Target: target(), Rank: 1, Score: 0.75, Scored: true, Cost: 5, CostKnown: true, TTFT: 20 * time.Millisecond, Latency: time.Second},
-			{Target: &routing.Target{Name: "far", Quality: -1, Clearance: label.Public}, Reason: routing.OutLabel, Detail: "public < internal"},
+			{Target: &routing.Target{Name: "far", Quality: -1, Clearance: label.Public}, Reason: routing.OutLabel, Text: "public < internal"},
 		},
 	}
 }

@@ -19,7 +19,7 @@ func planMessage(p *routing.Plan) *pb.Plan {
 		PromptTokens: int64(p.PromptTokens),
 		OutputTokens: int64(p.OutputTokens),
 		Needs:        p.Needs.Names(),
-		Summary:      validText(p.Summary),
+		Summary:      validText(p.Summary()),
 	}
 	for i := range p.Records {
 		out.Candidates[i] = candidateMessage(&p.Records[i])
@@ -32,7 +32,7 @@ func candidateMessage(r *routing.Record) *pb.Candidate {
 	out := &pb.Candidate{
 		Eligible: r.Reason == routing.In,
 		Reason:   string(r.Reason),
-		Detail:   validText(r.Detail),
+		Detail:   validText(r.Detail()),
 		Rank:     clamp32(r.Rank),
 	}
 	if t := r.Target; t != nil {

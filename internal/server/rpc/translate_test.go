@@ -94,10 +94,10 @@ func TestEventsGolden(t *testing.T) {
 		&orchestrator.RunStarted{Chain: "c", Version: 2, Deadline: start, Budget: 7, Limited: true, Label: label.Internal},
 		&orchestrator.StepStarted{Kind: "generate"},
 		&orchestrator.RouteDecided{Plan: &routing.Plan{
-			Policy: "p", Eligible: 1, Label: label.Confidential, Needs: providers.Chat | providers.JSON, PromptTokens: 3, OutputTokens: 4, Summary: "s",
+			Policy: "p", Eligible: 1, Label: label.Confidential, Needs: providers.Chat | providers.JSON, PromptTokens: 3, OutputTokens: 4, Text: "s",
 			Records: []routing.Record{
 				{Target: local, Rank: 1, Score: 0, Scored: true, Cost: 0, CostKnown: true, TTFT: time.Millisecond, Latency: time.Second},
-				{Target: &routing.Target{Name: "far", Quality: 0}, Reason: routing.OutCost, Detail: "too dear"},
+				{Target: &routing.Target{Name: "far", Quality: 0}, Reason: routing.OutCost, Text: "too dear"},
 			},
 		}},
 		&orchestrator.AttemptStarted{Attempt: 1, Target: local, Label: label.Internal},
