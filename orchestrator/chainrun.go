@@ -37,7 +37,7 @@ func (e *Engine) runChain(ctx context.Context, st *state, p auth.Principal, ch *
 	r.history = history
 	r.outputSteps = ch.OutputSteps()
 	return r.stream(ctx, func(ctx context.Context, emit emitter) (*RunFinished, error) {
-		b := &branch{run: r, emit: emit, results: map[string]result{}, input: values}
+		b := &branch{run: r, emit: emit, results: map[string]result{}, input: values, label: r.label}
 		if err := b.steps(ctx, ch.Steps); err != nil {
 			return nil, fault.At(ch.Name, err)
 		}
@@ -70,6 +70,9 @@ type branch struct {
 	emit    emitter
 	input   map[string]any
 	results map[string]result
+	// label is the run's, and rises with what classifiers find.
+	label   label.Label
+	classes classes
 }
 
 // scope is what templates and conditions see.
@@ -111,5 +114,17 @@ func (b *branch) labelOf(templates ...*chain.Template) label.Label {
 
 // fork gives a branch that starts from what b knows and keeps what it learns to itself.
 func (b *branch) fork(emit emitter) *branch {
-	return &branch{run: b.run, emit: emit, input: b.input, results: maps.Clone(b.results)}
+	return &branch{run: b.run, emit: emit, input: b.input, results: maps.Clone(b.results), label: b.label, classes: b.classes}
+}
+
+// learn takes over what a branch has found out about the run, also when the branch failed: its results are
+// gone then, and the data is as sensitive as it is. nil has found nothing.
+func (b *branch) learn(inner *branch) {
+	if inner == nil {
+		return
+	}
+	b.label = label.Join(b.label, inner.label)
+	for id, found := range inner.classes {
+		b.classes = b.classes.with(id, found)
+	}
 }

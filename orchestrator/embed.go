@@ -40,77 +40,41 @@ func (st *state) embedderTarget(name string) (*target, error) {
 	if name == "" || name == "auto" {
 		name = st.embedder
 	}
+	if name == "" {
+		return nil, fault.New(fault.FailedPrecondition, fault.ReasonNoTarget, "there is no default embedder: name a target that embeds")
+	}
+	return st.doing(name, providers.Embed, "embed")
+}
+
+// doing gives the target of a name, which must do what is needed. verb says so in words.
+func (st *state) doing(name string, needs providers.Capability, verb string) (*target, error) {
 	t := st.byName[name]
 	switch {
-	case name == "":
-		return nil, fault.New(fault.FailedPrecondition, fault.ReasonNoTarget, "there is no default embedder: name a target that embeds")
 	case t == nil:
 		return nil, fault.New(fault.NotFound, fault.ReasonUnknownTarget, "there is no target %q: %s", name, known("targets", st.byName))
-	case !t.Does.Has(providers.Embed):
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnsupported, "target %s does %s and does not embed", name, t.Does)
+	case !t.Does.Has(needs):
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnsupported, "target %s does %s and does not %s", name, t.Does, verb)
 	}
 	return t, nil
 }
 
 // embed makes vectors with one target. A nil policy demands nothing.
 func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l label.Label, texts []string, dimensions int) (*Embedded, error) {
-	if policy == nil {
-		policy = &routing.Policy{Name: "target/" + t.Name}
-	}
-	size := 0
-	for _, text := range texts {
-		size += len(text)
-	}
-	plan := routing.Decide(&routing.Request{
-		Step: "embed", Tenant: r.principal.Tenant, Label: l, Needs: providers.Embed, Left: r.left(),
-		// An embedder writes nothing, and reads one text at a time.
-		PromptTokens: providers.EstimateTokens(size / len(texts)),
-	}, []routing.Candidate{{Target: &t.Target.Target, State: t.live()}}, policy, time.Now())
-	if plan.Eligible == 0 {
-		return nil, noTarget(plan)
-	}
-	worst := providers.Money(0)
-	if t.Price != nil {
-		worst = t.Price.Cost(providers.Usage{Input: int64(providers.EstimateTokens(size))})
-	}
-	reserved, err := r.ledger.Reserve(worst)
-	if err != nil {
-		return nil, err
-	}
-	defer reserved.Release()
-	if err := t.Limiter.acquire(ctx); err != nil {
-		return nil, err
-	}
-	defer t.Limiter.release()
-	got, err := t.embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: texts, Dimensions: dimensions})
-	if err != nil {
-		if providers.Billed(err) {
-			usage := providers.Usage{Input: int64(providers.EstimateTokens(size)), Estimated: true}
-			reserved.Settle(usage, worst, t.Price != nil)
+	out := &Embedded{Target: t.Name}
+	q := &errand{path: "embed", target: t, policy: policy, label: l, needs: providers.Embed, texts: texts}
+	q.call = func(ctx context.Context) (_ providers.Usage, _ string, err error) {
+		out.Embeddings, err = t.Embedder.Embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: texts, Dimensions: dimensions})
+		if err != nil {
+			return providers.Usage{}, "", err
 		}
-		pe := providers.AsError(ctx, t.Backend, t.Model, err)
-		t.pause(pe.RetryAfter)
-		f := pe.Fault()
-		f.Text = "target " + t.Name + ": " + f.Text
-		return nil, f
+		out.Usage = plausible(out.Usage)
+		return out.Usage, out.Model, nil
 	}
-	got.Usage = plausible(got.Usage)
-	out := &Embedded{Embeddings: got, Target: t.Name}
-	if t.Price != nil {
-		out.Cost, out.CostKnown = t.Price.Cost(got.Usage), true
+	var err error
+	if out.Cost, out.CostKnown, err = r.errand(ctx, q); err != nil {
+		return nil, err
 	}
-	reserved.Settle(got.Usage, out.Cost, out.CostKnown)
 	return out, nil
-}
-
-// embed calls the embedder. A panic of the adapter is a failed call.
-func (t *target) embed(ctx context.Context, req *providers.EmbedRequest) (_ *providers.Embeddings, err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = broken(&t.Target.Target, value)
-		}
-	}()
-	return t.Embedder.Embed(ctx, req)
 }
 
 // runKey is where a context carries the run that searches.

@@ -22,6 +22,8 @@ type Target struct {
 	routing.Target
 	Generator providers.Generator
 	Embedder  providers.Embedder
+	// Classifier tells the class of texts.
+	Classifier providers.Classifier
 	// Limiter bounds the calls in flight; the targets of one backend share it. Nil: no bound.
 	Limiter *Limiter
 	// FirstToken is the most time that a call may take to its first token. 0: no bound but the run's.

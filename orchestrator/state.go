@@ -53,6 +53,8 @@ func newState(c Config) (*state, error) {
 			problem("target %s: it is said to chat, and backends of kind %s do not", t.Name, t.Kind)
 		case t.Does.Has(providers.Embed) && t.Embedder == nil:
 			problem("target %s: it is said to embed, and backends of kind %s do not", t.Name, t.Kind)
+		case t.Does.Has(providers.Classify) && t.Classifier == nil:
+			problem("target %s: it is said to classify, and backends of kind %s do not", t.Name, t.Kind)
 		default:
 			st.byName[t.Name] = newTarget(t)
 		}
@@ -113,6 +115,10 @@ func (st *state) refs() chain.Refs {
 	return chain.Refs{
 		Policy: func(name string) bool { return st.policies[name] != nil },
 		Target: func(name string) bool { return st.byName[name] != nil },
+		Classifies: func(name string) bool {
+			t := st.byName[name]
+			return t != nil && t.Does.Has(providers.Classify)
+		},
 		Prompt: func(name string, version int) ([]chain.PromptInput, error) {
 			p, err := st.prompts.Get(name, version, "")
 			if err != nil {

@@ -107,6 +107,8 @@ func (b *branch) work(ctx context.Context, s *chain.Step, path string, emit emit
 		return b.doRetrieve(ctx, s)
 	case chain.KindEmbed:
 		return b.doEmbed(ctx, s)
+	case chain.KindClassify:
+		return b.doClassify(ctx, s, path, emit)
 	case chain.KindSummarize:
 		return b.doSummarize(ctx, s, path, emit)
 	case chain.KindChoose:
@@ -142,7 +144,9 @@ func (b *branch) doChoose(ctx context.Context, s *chain.Step, emit emitter) (res
 	}
 	// What the steps made counts when all went well: of a choose step that failed, nothing is left.
 	inner := b.fork(emit)
-	if err := inner.steps(ctx, steps); err != nil {
+	err := inner.steps(ctx, steps)
+	b.learn(inner)
+	if err != nil {
 		return result{}, nil, err
 	}
 	maps.Copy(b.results, inner.results)
@@ -161,6 +165,9 @@ func (b *branch) doParallel(ctx context.Context, s *chain.Step, emit emitter) (r
 		}
 		return group.Wait()
 	})
+	for _, done := range branches {
+		b.learn(done)
+	}
 	if err != nil {
 		return result{}, nil, err
 	}

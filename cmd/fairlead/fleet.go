@@ -52,9 +52,10 @@ const probeTime = 150 * time.Millisecond
 
 // backend is an adapter, made once for all targets of a backend.
 type backend struct {
-	generator providers.Generator
-	embedder  providers.Embedder
-	limiter   *orchestrator.Limiter
+	generator  providers.Generator
+	embedder   providers.Embedder
+	classifier providers.Classifier
+	limiter    *orchestrator.Limiter
 }
 
 // muster makes the fleet of a configuration. telemetry may be nil.
@@ -123,7 +124,7 @@ func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 		made.generator, made.embedder = c, c
 	case config.KindScripted:
 		s := scripted.New(scripted.Config{Backend: name})
-		made.generator, made.embedder = s, s
+		made.generator, made.embedder, made.classifier = s, s, s
 	case config.KindExtractive:
 		made.generator, err = extractive.New(extractive.Config{Backend: name})
 	case config.KindHashing:
@@ -173,7 +174,7 @@ func (f *fleet) found(t orchestrator.Target, why string) {
 
 // configured adds a target of the file.
 func (f *fleet) configured(name string, t config.Target, b config.Backend, made *backend) error {
-	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Limiter: made.limiter}
+	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Classifier: made.classifier, Limiter: made.limiter}
 	out.Target = routing.Target{
 		Name: name, Backend: t.Backend, Kind: b.Kind, Model: t.Model, Version: t.Version, Context: t.Context,
 		Clearance: b.Clearance, Quality: -1, TTFT: t.TTFT, PerToken: t.PerToken, Origin: "config",

@@ -101,7 +101,7 @@ type Target struct {
 	Backend  string        `yaml:"backend" required:"true" doc:"The name of the backend."`
 	Model    string        `yaml:"model" doc:"The model as the backend calls it. Needed but for kinds extractive and hashing."`
 	Version  string        `yaml:"version" doc:"The model's version, for records; the backend is not told."`
-	Does     []string      `yaml:"does" enum:"chat,tools,json,vision,embed,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]" doc:"What the model can do."`
+	Does     []string      `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]" doc:"What the model can do."`
 	Context  int           `yaml:"context" default:"0" min:"0" doc:"The context window in tokens. 0: unknown, and then no reason to be out."`
 	Price    *Price        `yaml:"price" defaultdoc:"unknown; nothing inside the process" doc:"What it costs. A target without a price is out wherever a policy limits cost."`
 	Quality  *float64      `yaml:"quality" min:"0" max:"1" defaultdoc:"unknown" doc:"How good its answers are, in [0,1], as you measured it. Unknown is out wherever a policy demands a quality."`

@@ -18,7 +18,6 @@ var (
 	laterValues = map[string]string{
 		"backends.*.kind=tfserving":     "kind tfserving is not supported yet",
 		"backends.*.kind=openinference": "kind openinference is not supported yet",
-		"targets.*.does=classify":       "classify is not supported yet",
 	}
 )
 

@@ -176,10 +176,15 @@ func (k *checker) target(at, name string, t Target) {
 		k.wrong(at+".does", "kind extractive does [extract] and nothing else")
 	case b.Kind == KindHashing && !slices.Equal(t.Does, []string{"embed"}):
 		k.wrong(at+".does", "kind hashing does [embed] and nothing else")
+	case b.Kind != KindScripted && slices.Contains(t.Does, "classify"):
+		k.wrong(at+".does", "kind %s does not classify", b.Kind)
 	}
 }
 
 func (k *checker) policy(at string, p Policy) {
+	if w := p.Weights; w != nil && w.Cost+w.Latency+w.Quality == 0 {
+		k.wrong(at+".prefer", "want a weight over 0 for cost, latency or quality")
+	}
 	for _, name := range p.Require.Targets {
 		k.knownTarget(at+".require.targets", name)
 	}

@@ -27,6 +27,8 @@ type Chain struct {
 	Steps []*Step
 	// Output is the run's output.
 	Output *Template
+	// UsesLocale says that something refers to run.locale.
+	UsesLocale bool
 	// Digest is the SHA-256 of the file, in hex: a run records what it ran.
 	Digest string
 	// File is where it was read from, for messages.
@@ -66,6 +68,7 @@ const (
 	KindGenerate  Kind = "generate"
 	KindRetrieve  Kind = "retrieve"
 	KindEmbed     Kind = "embed"
+	KindClassify  Kind = "classify"
 	KindSummarize Kind = "summarize"
 	KindChoose    Kind = "choose"
 	KindParallel  Kind = "parallel"
@@ -91,6 +94,7 @@ type Step struct {
 	Generate  *Generate
 	Retrieve  *Retrieve
 	Embed     *Embed
+	Classify  *Classify
 	Summarize *Summarize
 	Choose    *Choose
 	// Parallel holds the steps that run side by side.
@@ -155,6 +159,34 @@ type Embed struct {
 	Text *Template
 }
 
+// Unknown is the class of a text whose most probable class is not probable enough, and, for labels, of one
+// that could not be classified.
+const Unknown = "unknown"
+
+// Classify tells the class of a text. The step's Target is the classifier: classes of two classifiers cannot
+// be compared, so there is no other. Its result is {label, probability, classes: [{name, probability}],
+// unknown, target}.
+type Classify struct {
+	Text *Template
+	// UnknownBelow is the least probability of a class; below it the label is Unknown. 0: every class will do.
+	UnknownBelow float64
+	// Labels gives the label that the run's data has from there on when a class was found. A class that is
+	// not in it changes nothing.
+	Labels map[string]label.Label
+}
+
+// LabelOf gives the label that a class stands for, or Unset. What is unknown, and the map does not say, may be
+// any of the classes: then it is the highest.
+func (c *Classify) LabelOf(class string) label.Label {
+	l, ok := c.Labels[class]
+	if !ok && class == Unknown {
+		for _, of := range c.Labels {
+			l = label.Join(l, of)
+		}
+	}
+	return l
+}
+
 // Method says how a summary is made from several documents.
 type Method string
 
@@ -193,7 +225,7 @@ type Case struct {
 }
 
 // Scope is what templates and conditions see: input.NAME (templates also as plain NAME), steps.ID.FIELD,
-// and run.{id, chain, version, label, tenant, left_usd, left_ms}. It is made of what JSON knows, and of
+// and run.{id, chain, version, label, tenant, locale, left_usd, left_ms}. It is made of what JSON knows, and of
 // int and int64. A step that was skipped, or that failed and was optional, is not in Steps or has no
 // fields there.
 type Scope struct {

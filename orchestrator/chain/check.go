@@ -25,6 +25,8 @@ type Refs struct {
 	// Policy and Target say whether there is one of that name.
 	Policy func(name string) bool
 	Target func(name string) bool
+	// Classifies says whether the target of that name tells the class of texts.
+	Classifies func(name string) bool
 	// Collection says whether there is one of that name now, for any tenant.
 	Collection func(name string) bool
 }
@@ -42,6 +44,8 @@ func (c *Chain) Check(refs Refs) (warnings []string, err error) {
 		}
 		if s.Target != "" && refs.Target != nil && !refs.Target(s.Target) {
 			fail("there is no target %q", s.Target)
+		} else if s.Classify != nil && refs.Classifies != nil && !refs.Classifies(s.Target) {
+			fail("target %s does not classify", s.Target)
 		}
 		if s.Generate != nil && s.Generate.Prompt != "" && refs.Prompt != nil {
 			inputs, err := refs.Prompt(s.Generate.Prompt, s.Generate.PromptVersion)

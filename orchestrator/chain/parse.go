@@ -30,7 +30,7 @@ var (
 	chainKeys = []string{"chain", "version", "description", "input", "budget", "label", "steps", "output"}
 	inputKeys = []string{"type", "optional", "default", "description"}
 	stepKeys  = []string{"id", "when", "optional", "policy", "target", "label", "timeout",
-		"generate", "retrieve", "embed", "summarize", "choose", "parallel"}
+		"generate", "retrieve", "embed", "classify", "summarize", "choose", "parallel"}
 	budgetKeys = []string{"usd", "deadline"}
 )
 

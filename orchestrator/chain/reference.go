@@ -10,17 +10,21 @@ import (
 )
 
 // runFields are the fields of run.
-var runFields = []string{"id", "chain", "version", "label", "tenant", "left_usd", "left_ms"}
+var runFields = []string{"id", "chain", "version", "label", "tenant", "locale", "left_usd", "left_ms"}
 
 // resultFields are the fields of a step's result.
 var resultFields = map[Kind][]string{
 	KindGenerate:  {"text", "finish", "target", "model", "citations"},
 	KindRetrieve:  {"count", "exhausted", "passages", "query"},
 	KindEmbed:     {"dimensions", "vector", "target"},
+	KindClassify:  {"label", "probability", "classes", "unknown", "target"},
 	KindSummarize: {"text", "method", "documents"},
 	KindChoose:    {"case"},
 	KindParallel:  nil,
 }
+
+// classFields are the fields of an element of classes.
+var classFields = []string{"name", "probability"}
 
 // passageFields are the fields of an element of passages.
 var passageFields = []string{"id", "uri", "title", "heading", "text", "score", "label", "line_start", "line_end"}
@@ -86,6 +90,8 @@ func (p *parsing) checkStep(s *Step, visible map[string]bool) {
 		}
 	case s.Embed != nil:
 		p.checkTemplate(s.Embed.Text, s.ID, visible)
+	case s.Classify != nil:
+		p.checkTemplate(s.Classify.Text, s.ID, visible)
 	case s.Summarize != nil:
 		p.checkTemplates(s, visible, s.Summarize.Text, s.Summarize.Instruction)
 		p.checkDocuments(s, s.Summarize.Documents, visible)
@@ -134,6 +140,7 @@ func (p *parsing) checkPath(ref path, at place, step string, visible map[string]
 		if !slices.Contains(runFields, ref[1]) {
 			p.fail(at, "run has no %q%s", ref[1], suggest(ref[1], runFields))
 		}
+		p.chain.UsesLocale = p.chain.UsesLocale || ref[1] == "locale"
 	case rootInput:
 		p.checkInputPath(ref, at)
 	case rootSteps:
@@ -149,6 +156,8 @@ func (p *parsing) checkPath(ref path, at place, step string, visible map[string]
 			p.fail(at, "step %s (%s) makes no %q%s", s.ID, s.Kind, ref[2], suggest(ref[2], fields))
 		case s.Kind == KindRetrieve && ref[2] == "passages" && len(ref) > 4 && isIndex(ref[3]) && !slices.Contains(passageFields, ref[4]):
 			p.fail(at, "a passage has no %q%s", ref[4], suggest(ref[4], passageFields))
+		case s.Kind == KindClassify && ref[2] == "classes" && len(ref) > 4 && isIndex(ref[3]) && !slices.Contains(classFields, ref[4]):
+			p.fail(at, "a class has no %q%s", ref[4], suggest(ref[4], classFields))
 		}
 	}
 }

@@ -15,11 +15,12 @@ var (
 	retrieveKeys  = []string{"collection", "query", "top", "filter"}
 	filterKeys    = []string{"field", "op", "value"}
 	embedKeys     = []string{"text"}
+	classifyKeys  = []string{"target", "text", "unknown_below", "labels"}
 	summarizeKeys = []string{"method", "documents", "text", "instruction", "max_tokens", "temperature"}
 	caseKeys      = []string{"name", "when", "steps", "else"}
 	formatKeys    = []string{"schema", "name", "description", "strict"}
 
-	kinds   = []Kind{KindGenerate, KindRetrieve, KindEmbed, KindSummarize, KindChoose, KindParallel}
+	kinds   = []Kind{KindGenerate, KindRetrieve, KindEmbed, KindClassify, KindSummarize, KindChoose, KindParallel}
 	methods = []string{string(Stuff), string(MapReduce), string(Refine)}
 	ops     = []string{"=", "!=", "<", "<=", ">", ">=", "in", "exists"}
 
@@ -116,14 +117,18 @@ func (p *parsing) common(o *object, s *Step, what string) {
 	if f, ok := o.get("optional"); ok {
 		s.Optional = p.boolean(f.value, "optional")
 	}
-	calls := s.Kind == KindGenerate || s.Kind == KindSummarize || s.Kind == KindEmbed
+	calls := s.Kind == KindGenerate || s.Kind == KindSummarize || s.Kind == KindEmbed || s.Kind == KindClassify
 	for _, key := range []string{"policy", "target"} {
 		f, ok := o.get(key)
 		if !ok {
 			continue
 		}
 		if !calls && s.Kind != "" {
-			p.fail(f.at, "%s calls no model: %s is for generate, summarize and embed", what, key)
+			p.fail(f.at, "%s calls no model: %s is for generate, summarize, embed and classify", what, key)
+			continue
+		}
+		if key == "target" && s.Kind == KindClassify {
+			p.fail(f.at, "%s names its target within classify", what)
 			continue
 		}
 		if name := p.name(f.value, key); key == "policy" {
@@ -161,7 +166,8 @@ func (p *parsing) kind(f field, s *Step, trail []branch) {
 		s.Choose = p.choose(f.value, s, trail)
 		return
 	}
-	keys := map[Kind][]string{KindGenerate: generateKeys, KindRetrieve: retrieveKeys, KindEmbed: embedKeys, KindSummarize: summarizeKeys}[s.Kind]
+	keys := map[Kind][]string{KindGenerate: generateKeys, KindRetrieve: retrieveKeys, KindEmbed: embedKeys,
+		KindClassify: classifyKeys, KindSummarize: summarizeKeys}[s.Kind]
 	o := p.object(f.value, what, keys)
 	if o == nil {
 		return
@@ -173,6 +179,8 @@ func (p *parsing) kind(f field, s *Step, trail []branch) {
 		s.Retrieve = p.retrieve(o)
 	case KindEmbed:
 		s.Embed = &Embed{Text: p.required(o, "text", what)}
+	case KindClassify:
+		s.Classify = p.classify(o, s)
 	case KindSummarize:
 		s.Summarize = p.summarize(o, s)
 	}

@@ -1,0 +1,138 @@
+package orchestrator
+
+import (
+	"context"
+	"time"
+
+	"fairlead/internal/fault"
+	"fairlead/internal/label"
+	"fairlead/orchestrator/routing"
+	"fairlead/orchestrator/routing/observe"
+	"fairlead/providers"
+)
+
+// errand is a call that one target answers in one piece: vectors, or classes. It is not failed over, because
+// what two models say so cannot be compared; all else that holds for a call holds for it.
+type errand struct {
+	path   string
+	target *target
+	// policy may be nil: then it demands nothing.
+	policy *routing.Policy
+	label  label.Label
+	needs  providers.Capability
+	texts  []string
+	// signals may be nil.
+	signals *signals
+	// emit is told of the call. It may be nil.
+	emit emitter
+	// call makes the call, and gives what it took and the model that the backend says answered.
+	call func(ctx context.Context) (usage providers.Usage, reported string, err error)
+}
+
+// errand routes an errand, makes its call and pays for it. The cost counts when known.
+func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, known bool, err error) {
+	if q.policy == nil {
+		q.policy = &routing.Policy{Name: "target/" + q.target.Name}
+	}
+	tell := func(b Body) error {
+		if q.emit == nil {
+			return nil
+		}
+		return q.emit(q.path, b)
+	}
+	t := q.target
+	size := 0
+	for _, text := range q.texts {
+		size += len(text)
+	}
+	req := &routing.Request{
+		Step: q.path, Tenant: r.principal.Tenant, Label: q.label, Needs: q.needs, Left: r.left(),
+		// What answers in one piece writes nothing, and reads one text at a time.
+		PromptTokens: providers.EstimateTokens(size / max(len(q.texts), 1)),
+	}
+	r.signal(req, q.policy, q.signals)
+	now := time.Now()
+	candidates := []routing.Candidate{{Target: &t.Target.Target, State: t.live()}}
+	plan := routing.Decide(req, candidates, q.policy, now)
+	decided := &RouteDecided{Plan: plan, Request: req, Policy: q.policy, Candidates: candidates, Now: now, Pinned: t.Name}
+	if err := tell(decided); err != nil {
+		return 0, false, err
+	}
+	if plan.Eligible == 0 {
+		return 0, false, noTarget(plan)
+	}
+	if q.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
+		return 0, false, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Name, q.label)
+	}
+	leave, ok := t.breaker.acquire()
+	if !ok {
+		return 0, false, shut(t)
+	}
+	verdict := errNoVerdict
+	defer func() { leave.done(verdict) }()
+	estimated := providers.Usage{Input: int64(providers.EstimateTokens(size)), Estimated: true}
+	worst := providers.Money(0)
+	if t.Price != nil {
+		worst = t.Price.Cost(estimated)
+	}
+	reserved, err := r.ledger.Reserve(worst)
+	if err != nil {
+		return 0, false, err
+	}
+	defer reserved.Release()
+	r.engine.seen.Start(t.Name)
+	defer r.engine.seen.End(t.Name)
+	if err := t.Limiter.acquire(ctx); err != nil {
+		return 0, false, err
+	}
+	defer t.Limiter.release()
+	if err := tell(&AttemptStarted{Attempt: 1, Target: &t.Target.Target, Label: q.label}); err != nil {
+		return 0, false, err
+	}
+
+	started := time.Now()
+	usage, reported, err := q.guarded(ctx)
+	took := time.Since(started)
+	if ctx.Err() == nil { // what ends with the run says nothing about the target
+		verdict = err
+	}
+	sample := observe.Sample{Target: t.Name, Step: q.path, PromptTokens: plan.PromptTokens, Duration: took, Outcome: observe.OutcomeOf(err), Now: time.Now()}
+	if err == nil {
+		sample.TTFT = max(took, 1)
+	}
+	r.engine.seen.Observe(sample)
+	usage = plausible(usage)
+	if err != nil {
+		usage = estimated
+	}
+	if err == nil || providers.Billed(err) {
+		if t.Price != nil {
+			cost, known = t.Price.Cost(usage), true
+		}
+		reserved.Settle(usage, cost, known)
+		// The caller may have left: the books and the observer are told all the same.
+		_ = tell(&AttemptUsage{Attempt: 1, Target: &t.Target.Target, Reported: reported, Usage: usage, Cost: cost, CostKnown: known,
+			TTFT: sample.TTFT, Duration: took})
+	}
+	if err == nil {
+		return cost, known, nil
+	}
+	e := providers.AsError(ctx, t.Backend, t.Model, err)
+	t.pause(e.RetryAfter)
+	if err := tell(&AttemptFailed{Attempt: 1, Target: &t.Target.Target, Err: e, Elapsed: took}); err != nil {
+		return 0, false, err
+	}
+	f := e.Fault()
+	f.Text = "target " + t.Name + ": " + f.Text
+	return 0, false, f
+}
+
+// guarded makes the call. A panic of the adapter is a failed call.
+func (q *errand) guarded(ctx context.Context) (_ providers.Usage, _ string, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = broken(&q.target.Target.Target, value)
+		}
+	}()
+	return q.call(ctx)
+}
