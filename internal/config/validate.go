@@ -182,9 +182,6 @@ func (k *checker) target(at, name string, t Target) {
 }
 
 func (k *checker) policy(at string, p Policy) {
-	if w := p.Weights; w != nil && w.Cost+w.Latency+w.Quality == 0 {
-		k.wrong(at+".prefer", "want a weight over 0 for cost, latency or quality")
-	}
 	for _, name := range p.Require.Targets {
 		k.knownTarget(at+".require.targets", name)
 	}
