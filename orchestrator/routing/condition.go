@@ -40,8 +40,12 @@ var _ Condition = (*compiled)(nil)
 //	prompt_tokens, max_output                  tokens; a max_output that was not said is DefaultOutput
 //	needs                                      the capabilities needed, a list of text
 //	left_usd                                   dollars left; without a limit more than any number
+//	locale                                     the caller's language, such as 'de' or 'de-AT'; empty is unknown
+//	hour, weekday                              0 to 23 and 'monday' to 'sunday', in UTC, when the decision is made
+//	classes.NAME.label, .probability           what the classifier in step NAME found: text, and [0,1]
 //
-// There is no clock, and there are no loops: the cost is bounded by the text. The error is a *fault.Error
+// A class that is not there makes the condition fail, which lets no target in: ask "'NAME' in classes" first.
+// There are no loops: the cost is bounded by the text. The error is a *fault.Error
 // (fault.InvalidArgument, fault.ReasonBadConfig) with line and column within the text. What comes back is
 // safe for concurrent use.
 func CompileCondition(text string) (Condition, error) {
@@ -83,7 +87,7 @@ func hint(message string) string {
 	case strings.Contains(message, "(int, string)"):
 		return ": labels are names without quotes, as in label <= internal"
 	case strings.Contains(message, "undeclared reference to"):
-		return ": there are label, target.{name, backend, kind, model, version, clearance, quality, context}, step, tenant, prompt_tokens, max_output, needs and left_usd"
+		return ": there are label, target.{name, backend, kind, model, version, clearance, quality, context}, step, tenant, prompt_tokens, max_output, needs, left_usd, locale, hour, weekday and classes"
 	}
 	return ""
 }
@@ -97,17 +101,18 @@ var conditionEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ParserExpressionSizeLimit(MaxConditionLength),
 		cel.ParserRecursionLimit(50),
 	}
-	for _, name := range []string{"target.name", "target.backend", "target.kind", "target.model", "target.version", "target.clearance", "step", "tenant"} {
+	for _, name := range []string{"target.name", "target.backend", "target.kind", "target.model", "target.version", "target.clearance", "step", "tenant", "locale", "weekday"} {
 		options = append(options, cel.Variable(name, cel.StringType))
 	}
-	for _, name := range []string{"label", "target.context", "prompt_tokens", "max_output"} {
+	for _, name := range []string{"label", "target.context", "prompt_tokens", "max_output", "hour"} {
 		options = append(options, cel.Variable(name, cel.IntType))
 	}
 	for _, l := range []label.Label{label.Public, label.Internal, label.Confidential, label.Restricted} {
 		options = append(options, cel.Constant(l.String(), cel.IntType, types.Int(l)))
 	}
 	options = append(options, cel.Variable("target.quality", cel.DoubleType), cel.Variable("left_usd", cel.DoubleType),
-		cel.Variable("needs", cel.ListType(cel.StringType)))
+		cel.Variable("needs", cel.ListType(cel.StringType)),
+		cel.Variable("classes", cel.MapType(cel.StringType, cel.MapType(cel.StringType, cel.DynType))))
 	return cel.NewEnv(options...)
 })
 
@@ -164,8 +169,27 @@ func (f *facts) ResolveName(name string) (any, bool) {
 			return types.Double(math.Inf(1)), true
 		}
 		return types.Double(f.req.Left.Money.USD()), true
+	case "locale":
+		return types.String(f.req.Locale), true
+	case "hour":
+		return types.Int(f.req.At.UTC().Hour()), true
+	case "weekday":
+		return weekdays[f.req.At.UTC().Weekday()], true
+	case "classes":
+		return classMap(f.req.Classes), true
 	}
 	return nil, false
+}
+
+var weekdays = [...]types.String{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
+
+// classMap gives what classifiers found as a CEL map.
+func classMap(classes map[string]Class) ref.Val {
+	all := make(map[string]any, len(classes))
+	for name, c := range classes {
+		all[name] = map[string]any{"label": c.Label, "probability": c.Probability}
+	}
+	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, all)
 }
 
 // needsList gives capabilities as a CEL list.

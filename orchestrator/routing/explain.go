@@ -25,6 +25,14 @@ func (r *Record) Detail() string {
 	}
 }
 
+// unpriced says why the cost of a target is not known.
+func unpriced(t *Target) string {
+	if t.Price == nil {
+		return "its price is not known"
+	}
+	return "it is paid by the hour, and how long it takes is not known: give it ttft and per_token, or let it answer without a limit first"
+}
+
 // why says a reason with its figures.
 func (r *Record) why(reason Reason) string {
 	t, q, p := r.Target, &r.from.req, r.from.policy
@@ -41,7 +49,7 @@ func (r *Record) why(reason Reason) string {
 	case OutDialect:
 		return fmt.Sprintf("the request has %s, which only %s backends understand", strings.Join(q.DialectFields, ", "), q.Dialect)
 	case OutContext:
-		return fmt.Sprintf("about %d prompt + %d output tokens do not fit a window of %d", q.PromptTokens, q.MaxOutput, t.Context)
+		return fmt.Sprintf("about %d prompt + %d output tokens do not fit a window of %d", r.PromptTokens, q.MaxOutput, t.Context)
 	case OutQuality:
 		if t.Quality < 0 {
 			return fmt.Sprintf("its quality is not known; the policy wants %.2f", p.MinQuality)
@@ -49,12 +57,12 @@ func (r *Record) why(reason Reason) string {
 		return fmt.Sprintf("quality %.2f is under the policy's %.2f", t.Quality, p.MinQuality)
 	case OutCost:
 		if !r.CostKnown {
-			return "its price is not known, and the policy limits cost"
+			return unpriced(t) + ", and the policy limits cost"
 		}
 		return fmt.Sprintf("up to %s is over the policy's %s", r.Cost, p.MaxCost)
 	case OutBudget:
 		if !r.CostKnown {
-			return "its price is not known, and the run has a budget"
+			return unpriced(t) + ", and the run has a budget"
 		}
 		return fmt.Sprintf("up to %s is over the %s that the run has left", r.Cost, q.Left.Money)
 	case OutLatency:
@@ -138,7 +146,7 @@ func (p *Plan) best(first *Record) string {
 		for _, part := range []struct {
 			name          string
 			weight, score float64
-		}{{"cost", w.Cost, first.ScoreCost}, {"latency", w.Latency, first.ScoreLatency}, {"quality", w.Quality, first.ScoreQuality}} {
+		}{{"cost", w.Cost, first.ScoreCost()}, {"latency", w.Latency, first.ScoreLatency()}, {"quality", w.Quality, first.ScoreQuality()}} {
 			switch {
 			case part.weight == 0:
 			case part.score < 0:

@@ -44,12 +44,11 @@ type Record struct {
 	Rank int
 	// Score is in [0,1], on scales that do not depend on the other targets. It counts when Scored.
 	Score float64
-	// ScoreCost, ScoreLatency and ScoreQuality are the parts of a score, each in [0,1], before they are
-	// weighed. Negative: unknown, and then it counts as 0. They count when the target may be tried.
-	ScoreCost, ScoreLatency, ScoreQuality float64
 	// Cost is the most that the call is expected to cost: the whole prompt uncached, and all of the output
 	// reckoned with. It counts when CostKnown.
 	Cost providers.Money
+	// PromptTokens is what the prompt is expected to count on this target.
+	PromptTokens int
 	// TTFT and Latency are predictions, the queue included. 0: unknown.
 	TTFT, Latency time.Duration
 	// Finish is the chance to end within what the run has left. It counts when FinishKnown.

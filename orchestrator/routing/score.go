@@ -47,31 +47,64 @@ func newScorer(p *Policy, by Preference) scorer {
 	}
 }
 
+func (s *scorer) costScore(r *Record) float64 {
+	if !r.CostKnown {
+		return -1
+	}
+	return s.cost / (max(float64(r.Cost), 0) + s.cost)
+}
+
+func (s *scorer) latencyScore(r *Record) float64 {
+	if r.Latency <= 0 {
+		return -1
+	}
+	return s.latency / (float64(r.Latency) + s.latency)
+}
+
 func (s *scorer) score(r *Record) {
-	r.ScoreCost, r.ScoreLatency, r.ScoreQuality = -1, -1, max(r.Target.Quality, -1)
-	if r.CostKnown {
-		r.ScoreCost = s.cost / (max(float64(r.Cost), 0) + s.cost)
-	}
-	if r.Latency > 0 {
-		r.ScoreLatency = s.latency / (float64(r.Latency) + s.latency)
-	}
 	switch s.by {
 	case Best:
-		r.Score = r.ScoreQuality
+		r.Score = r.Target.Quality
 	case Fastest:
-		r.Score = r.ScoreLatency
+		r.Score = s.latencyScore(r)
 	case byWeights:
-		r.Score = s.weights.Cost*max(r.ScoreCost, 0) + s.weights.Latency*max(r.ScoreLatency, 0) + s.weights.Quality*max(r.ScoreQuality, 0)
+		r.Score = 0
+		part := func(weight, score float64) {
+			if weight > 0 && score >= 0 {
+				r.Score, r.Scored = r.Score+weight*score, true
+			}
+		}
+		part(s.weights.Cost, s.costScore(r))
+		part(s.weights.Latency, s.latencyScore(r))
+		part(s.weights.Quality, r.Target.Quality)
 		r.Score = min(r.Score, 1) // the sum of the weights may be a hair over 1
-		r.Scored = s.weights.Cost > 0 && r.ScoreCost >= 0 || s.weights.Latency > 0 && r.ScoreLatency >= 0 || s.weights.Quality > 0 && r.ScoreQuality >= 0
 		return
 	default:
-		r.Score = r.ScoreCost
+		r.Score = s.costScore(r)
 	}
 	if r.Scored = r.Score >= 0; !r.Scored {
 		r.Score = 0
 	}
 }
+
+// scorer gives the scorer of the plan that the record is in.
+func (r *Record) scorer() scorer {
+	if r.from == nil {
+		return newScorer(&Policy{}, Cheapest)
+	}
+	return newScorer(r.from.policy, r.from.by)
+}
+
+// ScoreCost is what the expected cost scores before it is weighed, in [0,1]. Negative: unknown, which counts
+// as 0.
+func (r *Record) ScoreCost() float64 { s := r.scorer(); return s.costScore(r) }
+
+// ScoreLatency is what the expected latency scores before it is weighed, in [0,1]. Negative: unknown, which
+// counts as 0.
+func (r *Record) ScoreLatency() float64 { s := r.scorer(); return s.latencyScore(r) }
+
+// ScoreQuality is what the quality scores before it is weighed, in [0,1]. Negative: unknown, which counts as 0.
+func (r *Record) ScoreQuality() float64 { return max(r.Target.Quality, -1) }
 
 // place is where a record goes: the lower first, the better. What is unknown is infinite.
 type place struct {
