@@ -336,13 +336,22 @@ func (f *fleet) findOpenAI(getenv func(string) string) error {
 	return nil
 }
 
+// quantiles are the quantiles that a configuration names.
+var quantiles = map[string]float64{"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+
 func (f *fleet) policies(c *config.Config) error {
 	for _, name := range slices.Sorted(maps.Keys(c.Policies)) {
 		p := c.Policies[name]
 		out := routing.Policy{
 			Name: name, Prefer: routing.Preference(p.Prefer), MinQuality: p.Require.Quality, MaxCost: providers.USD(p.Require.CostUSD),
 			MaxTTFT: p.Require.TTFT, MaxLatency: p.Require.Latency, Targets: p.Require.Targets, WhenText: p.Require.When,
-			Attempts: p.Attempts, Midstream: routing.Midstream(p.Midstream),
+			Attempts: p.Attempts, Midstream: routing.Midstream(p.Midstream), Quantile: quantiles[p.Require.At], OnNone: routing.OnNone(p.OnNone),
+		}
+		if w := p.Weights; w != nil {
+			out.Weights = routing.Weights{Cost: w.Cost, Latency: w.Latency, Quality: w.Quality}
+		}
+		if s := p.Scales; s != nil {
+			out.Scales = routing.Scales{Cost: providers.USD(s.CostUSD), Latency: s.Latency}
 		}
 		if p.Require.When != "" {
 			when, err := routing.CompileCondition(p.Require.When)

@@ -82,7 +82,14 @@ type Backend struct {
 	Headers   map[string]Secret `yaml:"headers" doc:"Further headers for each request."`
 	Limits    Limits            `yaml:"limits" doc:"What the server can take."`
 	KeepAlive *time.Duration    `yaml:"keep_alive" defaultdoc:"the server's own" doc:"Kind ollama: how long a model stays in memory after its last call. A negative one keeps it for ever."`
+	Cost      *Cost             `yaml:"cost" doc:"What the server's own time costs, for servers that are paid by the hour. It is added to the prices of its targets; a target without a price then costs its time alone."`
 	Timeouts  Timeouts          `yaml:"timeouts" doc:"How long to wait for the server, within the time that the run has left."`
+}
+
+// Cost is what a backend's time costs.
+type Cost struct {
+	GPUHourUSD float64 `yaml:"gpu_hour_usd" default:"0" min:"0" max:"1000000" doc:"US dollars for an hour in which the server works. A call pays for the time that it took, divided by the calls that the server worked for meanwhile; before the call the predicted time at the policy's quantile is reckoned with, undivided. While that time is not known (give the target ttft and per_token, or let it be observed), neither is the cost, and the target is out wherever cost is limited."`
+	Amortised  bool    `yaml:"amortised" default:"false" doc:"The server is paid for whether it works or not: its time adds nothing to the cost of a call."`
 }
 
 // Limits is what a backend can take.
@@ -92,8 +99,9 @@ type Limits struct {
 
 // Timeouts is how long to wait for a backend.
 type Timeouts struct {
-	Connect time.Duration `yaml:"connect" default:"5s" min:"1ms" doc:"The most time to open a connection."`
-	Idle    time.Duration `yaml:"idle" default:"1m" min:"1ms" doc:"The most time between two pieces of an answer, once it has begun."`
+	Connect    time.Duration `yaml:"connect" default:"5s" min:"1ms" doc:"The most time to open a connection."`
+	FirstToken time.Duration `yaml:"first_token" default:"2m" min:"0s" doc:"The most time to the first token of an answer; then another target is tried. A model that is being loaded needs it. 0s: as long as the run lasts."`
+	Idle       time.Duration `yaml:"idle" default:"1m" min:"1ms" doc:"The most time between two pieces of an answer, once it has begun."`
 }
 
 // Target is one model on one backend. A map of them is keyed by name.
@@ -115,22 +123,55 @@ type Price struct {
 	CachedInput *float64 `yaml:"cached_input" min:"0" defaultdoc:"as input" doc:"US dollars for a million input tokens that the backend had cached."`
 	Output      float64  `yaml:"output" default:"0" min:"0" doc:"US dollars for a million output tokens."`
 	PerCall     float64  `yaml:"per_call" default:"0" min:"0" doc:"US dollars for each call."`
+	PerImage    float64  `yaml:"per_image" default:"0" min:"0" doc:"US dollars for each picture in the request."`
 }
 
 // Policy is what a step demands of its target, and prefers. A map of them is keyed by name.
 type Policy struct {
-	Prefer    string  `yaml:"prefer" default:"cheapest" enum:"cheapest,fastest,best" doc:"What to prefer among the targets that qualify."`
-	Require   Require `yaml:"require" doc:"What a target must satisfy. Its clearance and capabilities are always demanded and need not be written."`
-	Attempts  int     `yaml:"attempts" default:"3" min:"1" max:"20" doc:"The most calls for one step."`
-	Midstream string  `yaml:"midstream" default:"fail" enum:"fail,restart" doc:"When a call fails after its first text has gone out: fail the run, or withdraw the text and restart on the next target where the caller's protocol can withdraw."`
+	Prefer string `yaml:"prefer" default:"cheapest" enum:"cheapest,fastest,best" doc:"What to prefer among the targets that qualify."`
+	// Weights take the place of Prefer where the file has a mapping for it. Nil: a word.
+	Weights   *Weights  `yaml:"prefer" doc:"In the place of a word: how much each property counts. A target's score is the sum of its scores, weighed, and what is unknown of it counts as 0. Only the proportions matter."`
+	Scales    *Scales   `yaml:"scales" doc:"What scores of cost and latency are measured against: a cost or latency x scores v/(x+v), which is 1 for nothing and one half for v. They do not depend on the targets, so that scores can be compared between requests."`
+	Require   Require   `yaml:"require" doc:"What a target must satisfy. Its clearance and capabilities are always demanded and need not be written."`
+	Attempts  int       `yaml:"attempts" default:"3" min:"1" max:"20" doc:"The most calls for one step."`
+	Midstream string    `yaml:"midstream" default:"fail" enum:"fail,restart" doc:"When a call fails after its first text has gone out: fail the run, or withdraw the text and restart on the next target where the caller's protocol can withdraw."`
+	OnNone    string    `yaml:"on_none" enum:"fail,cheapest,extractive" defaultdoc:"fail" doc:"When no target qualifies: fail; or take the cheapest that misses nothing but quality, cost_usd, ttft or latency; or the same among the targets that only quote documents. Clearances, capabilities, windows, conditions, lists of targets, budgets and deadlines always hold."`
+	Hedge     *Hedge    `yaml:"hedge" doc:"Ask a second target when the first token is late; the first to speak answers, and the other call is ended and paid for. Calls that offer tools are never made twice. Without it there is no hedging."`
+	Escalate  *Escalate `yaml:"escalate" doc:"Ask another target, once, when an answer does not do. Where the caller's protocol cannot withdraw text that it has seen, the answer stands."`
+}
+
+// Escalate says when another target is asked for a better answer.
+type Escalate struct {
+	When string `yaml:"when" required:"true" doc:"A condition in CEL that an answer which does not do fulfils, over text, finish, tokens, citations and target, such as finish == 'length' || citations == 0."`
+	To   string `yaml:"to" default:"best" enum:"cheapest,fastest,best" doc:"What to prefer for the second answer."`
+}
+
+// Hedge says when a second target is asked.
+type Hedge struct {
+	After  string  `yaml:"after" default:"p95" enum:"p50,p90,p95,p99" doc:"The quantile of the time to the first token after which it is late, as observed; there is no hedge on a guess."`
+	Budget float64 `yaml:"budget" default:"0.05" min:"0" max:"1" doc:"The most hedges, as a share of the policy's steps."`
+}
+
+// Weights say how much each property of a target counts.
+type Weights struct {
+	Cost    float64 `yaml:"cost" default:"0" min:"0" max:"1000000" doc:"How much it counts what a call is expected to cost."`
+	Latency float64 `yaml:"latency" default:"0" min:"0" max:"1000000" doc:"How much it counts how long the whole answer is expected to take."`
+	Quality float64 `yaml:"quality" default:"0" min:"0" max:"1000000" doc:"How much the target's quality counts, which is its own score."`
+}
+
+// Scales are the values that score one half.
+type Scales struct {
+	CostUSD float64       `yaml:"cost_usd" default:"0.01" min:"0.000001" max:"1000000" doc:"US dollars for a call that score one half."`
+	Latency time.Duration `yaml:"latency" default:"1s" min:"1ms" doc:"The time for a whole answer that scores one half."`
 }
 
 // Require is what a target must satisfy.
 type Require struct {
 	Quality float64       `yaml:"quality" default:"0" min:"0" max:"1" doc:"The least quality. 0: none demanded."`
 	CostUSD float64       `yaml:"cost_usd" default:"0" min:"0" max:"1000000" doc:"The most that a call may be expected to cost, in US dollars. 0: no limit."`
-	TTFT    time.Duration `yaml:"ttft" default:"0s" min:"0s" doc:"The most predicted time to the first token. 0s: no limit. A target whose time is unknown is not out."`
-	Latency time.Duration `yaml:"latency" default:"0s" min:"0s" doc:"The most predicted time for the whole answer. 0s: no limit. A target whose time is unknown is not out."`
+	TTFT    time.Duration `yaml:"ttft" default:"0s" min:"0s" doc:"The most predicted time to the first token, the wait for a place included. 0s: no limit. A target whose time is unknown, or only guessed from its backend's kind, is not out."`
+	Latency time.Duration `yaml:"latency" default:"0s" min:"0s" doc:"The most predicted time for the whole answer, the wait for a place included. 0s: no limit. A target whose time is unknown, or only guessed from its backend's kind, is not out."`
+	At      string        `yaml:"at" enum:"p50,p90,p95,p99" defaultdoc:"p95" doc:"The quantile at which ttft and latency are predicted: p95 is the time that 95 of 100 calls keep."`
 	When    string        `yaml:"when" doc:"A condition in CEL over the request and the target that must hold as well."`
 	Targets []string      `yaml:"targets" doc:"The only targets that may be chosen, by name. Empty: all."`
 }
@@ -188,7 +229,22 @@ func (p *Price) Providers() *providers.Price {
 	if p == nil {
 		return nil
 	}
-	return &providers.Price{Input: p.Input, CachedInput: p.CachedInput, Output: p.Output, PerCall: p.PerCall}
+	return &providers.Price{Input: p.Input, CachedInput: p.CachedInput, Output: p.Output, PerCall: p.PerCall, PerImage: p.PerImage}
+}
+
+// Price gives what a target of the backend costs: its own price, which may be nil, and the backend's time.
+func (b *Backend) Price(p *Price) *providers.Price {
+	out := p.Providers()
+	if b.Cost == nil {
+		return out
+	}
+	if out == nil {
+		out = &providers.Price{}
+	}
+	if !b.Cost.Amortised {
+		out.GPUHour = b.Cost.GPUHourUSD
+	}
+	return out
 }
 
 // The kinds of backends.

@@ -83,7 +83,8 @@ targets:
 policies:
   careful:
     prefer: best
-    require: { quality: 0.6, cost_usd: 0.01, ttft: 800ms, latency: 6s, when: "label <= internal", targets: [frontier, "llama3.1"] }
+    on_none: extractive
+    require: { quality: 0.6, cost_usd: 0.01, at: p99, ttft: 800ms, latency: 6s, when: "label <= internal", targets: [frontier, "llama3.1"] }
     attempts: 2
     midstream: restart
 chains: { dir: chains, files: ["more/*.yaml"] }
@@ -100,7 +101,7 @@ discover: { ollama: false }
 	keep := 10 * time.Minute
 	workstation := Backend{
 		Kind: KindOllama, URL: "http://gpu.local:11434", Clearance: label.Restricted, Limits: Limits{4}, KeepAlive: &keep,
-		Timeouts: Timeouts{Connect: 5 * time.Second, Idle: time.Minute},
+		Timeouts: Timeouts{Connect: 5 * time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute},
 	}
 	second := workstation
 	second.URL = "http://gpu2.local:11434"
@@ -124,7 +125,7 @@ discover: { ollama: false }
 			"openai": {
 				Kind: KindOpenAI, URL: defaultOpenAIURL, APIKey: NewSecret("sk-canary"), Clearance: label.Internal,
 				Headers:  map[string]Secret{"X-Team": NewSecret("search")},
-				Timeouts: Timeouts{Connect: time.Second, Idle: time.Minute},
+				Timeouts: Timeouts{Connect: time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute},
 			},
 			"quotes": {Kind: KindExtractive, Clearance: label.Restricted, Timeouts: workstation.Timeouts},
 		},
@@ -140,9 +141,9 @@ discover: { ollama: false }
 		Policies: map[string]Policy{
 			"default": {Prefer: "best", Attempts: 3, Midstream: "fail"},
 			"careful": {
-				Prefer: "best", Attempts: 2, Midstream: "restart",
+				Prefer: "best", Attempts: 2, Midstream: "restart", OnNone: "extractive",
 				Require: Require{
-					Quality: 0.6, CostUSD: 0.01, TTFT: 800 * time.Millisecond, Latency: 6 * time.Second,
+					Quality: 0.6, CostUSD: 0.01, At: "p99", TTFT: 800 * time.Millisecond, Latency: 6 * time.Second,
 					When: "label <= internal", Targets: []string{"frontier", "llama3.1"},
 				},
 			},
@@ -265,14 +266,21 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 		},
 		{
 			name: "on the way",
-			text: "database: { url: \"postgres://u:canary@h/db\" }\nbackends: { a: { kind: tfserving, cost: { gpu_hour_usd: 1 } } }\npolicies: { p: { prefer: { cost: 1 }, hedge: {}, require: { at: p95 } } }\n",
+			text: "database: { url: \"postgres://u:canary@h/db\" }\nbackends: { a: { kind: tfserving, cost: { gpu_day_usd: 1 } }, b: { kind: scripted, cost: {} }, c: { kind: hashing, cost: { amortised: true } } }\npolicies: { p: { prefer: { cost: 0 }, require: { at: p42 } }, q: { prefer: { speed: 1 } }, r: { prefer: { cost: -1 } }, s: { prefer: [cost] }, t: { prefer: {} } }\n",
 			want: []string{
 				"f.yaml:1:18: database.url: this build stores in SQLite only: write sqlite:FILE",
 				"f.yaml:2:24: backends.a.kind: kind tfserving is not supported yet: use one that the reference lists",
-				"f.yaml:2:35: backends.a.cost: prices by time are not supported yet",
-				"f.yaml:3:26: policies.p.prefer: preferring by weights is not supported yet: write cheapest, fastest or best",
-				"f.yaml:3:39: policies.p.hedge: hedging is not supported yet",
-				"f.yaml:3:61: policies.p.require.at: choosing the quantile is not supported yet",
+				"f.yaml:2:43: backends.a.cost.gpu_day_usd: unknown key (allowed: gpu_hour_usd, amortised)",
+				"f.yaml:2:90: backends.b.cost.gpu_hour_usd: must be set: want US dollars for an hour, or amortised: true",
+				"f.yaml:2:122: backends.c.cost: kind hashing works inside the process, for nothing: leave it out",
+				"f.yaml:3:26: policies.p.prefer: want a weight over 0 for cost, latency or quality",
+				"f.yaml:3:54: policies.p.require.at: want one of p50, p90, p95, p99, got \"p42\"",
+				"f.yaml:3:76: policies.q.prefer: want a weight over 0 for cost, latency or quality",
+				"f.yaml:3:78: policies.q.prefer.speed: unknown key (allowed: cost, latency, quality)",
+				"f.yaml:3:105: policies.r.prefer: want a weight over 0 for cost, latency or quality",
+				"f.yaml:3:113: policies.r.prefer.cost: want from 0 to 1000000, got \"-1\"",
+				"f.yaml:3:134: policies.s.prefer: want one of cheapest, fastest, best, got a list",
+				"f.yaml:3:157: policies.t.prefer: want a weight over 0 for cost, latency or quality",
 			},
 		},
 		{
@@ -483,5 +491,74 @@ func TestChainFiles(t *testing.T) {
 	c.Chains = Chains{Dir: filepath.Join(dir, "none"), Files: []string{filepath.Join(dir, "gone.yaml")}}
 	if _, err := c.ChainFiles(); err == nil || !strings.Contains(err.Error(), "chains.dir") || !strings.Contains(err.Error(), "gone.yaml") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A preference is a word or a mapping of weights, in the file, behind an alias, and in a flag.
+func TestAPreferenceByWeights(t *testing.T) {
+	const file = `
+policies:
+  a: { prefer: &w { cost: 0.2, latency: 0.7, quality: 0.1 }, scales: { latency: 500ms } }
+  b: { prefer: *w }
+  c: { prefer: fastest }
+`
+	c, report, err := loadText(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Weights{Cost: 0.2, Latency: 0.7, Quality: 0.1}
+	for name, p := range map[string]Policy{"a": c.Policies["a"], "b": c.Policies["b"]} {
+		if diff := cmp.Diff(want, p.Weights); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if diff := cmp.Diff(&Scales{CostUSD: 0.01, Latency: 500 * time.Millisecond}, c.Policies["a"].Scales); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if p := c.Policies["c"]; p.Weights != nil || p.Prefer != "fastest" || p.Scales != nil {
+		t.Errorf("%+v", p)
+	}
+	if got := report.Origin("policies.a.prefer.latency"); got.Line != 3 {
+		t.Errorf("the weight comes from %v", got)
+	}
+	again, _, err := loadText(t, c.Dump(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c.Policies, again.Policies); diff != "" {
+		t.Errorf("(-dumped +loaded):\n%s", diff)
+	}
+	set := func(path, text string) Policy {
+		t.Helper()
+		c, _, err := load(Options{Path: "/etc/fairlead/f.yaml", Set: map[string]string{path: text}}, []byte(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Policies["a"]
+	}
+	if p := set("policies.a.prefer.cost", "0.5"); p.Weights == nil || p.Weights.Cost != 0.5 || p.Weights.Latency != 0.7 {
+		t.Errorf("%+v", p.Weights)
+	}
+	if p := set("policies.a.prefer", "best"); p.Weights != nil || p.Prefer != "best" {
+		t.Errorf("a word does not take the place of the weights: %+v", p)
+	}
+}
+
+func TestABackendsTimeJoinsThePricesOfItsTargets(t *testing.T) {
+	hour := Backend{Cost: &Cost{GPUHourUSD: 1.2}}
+	paid := Backend{Cost: &Cost{GPUHourUSD: 1.2, Amortised: true}}
+	for name, tt := range map[string]struct {
+		b    Backend
+		p    *Price
+		want *providers.Price
+	}{
+		"none":      {Backend{}, nil, nil},
+		"time":      {hour, nil, &providers.Price{GPUHour: 1.2}},
+		"both":      {hour, &Price{Output: 2, PerImage: 0.01}, &providers.Price{Output: 2, PerImage: 0.01, GPUHour: 1.2}},
+		"amortised": {paid, nil, &providers.Price{}},
+	} {
+		if diff := cmp.Diff(tt.want, tt.b.Price(tt.p)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }

@@ -88,6 +88,23 @@ func (d *decoder) resolve(node ast.Node, path string) ast.Node {
 	return nil
 }
 
+// isMapping says whether a node is a mapping, behind anchors and aliases.
+func (d *decoder) isMapping(node ast.Node) bool {
+	for range maxAliases {
+		switch n := node.(type) {
+		case *ast.AnchorNode:
+			node = n.Value
+		case *ast.AliasNode:
+			node = d.anchors[n.Value.GetToken().Value]
+		case *ast.MappingNode, *ast.MappingValueNode:
+			return true
+		default:
+			return false
+		}
+	}
+	return false
+}
+
 // entry is one key of a mapping with its value.
 type entry struct {
 	key   string
@@ -202,9 +219,8 @@ func (d *decoder) fields(s *setting, path string, node ast.Node, v reflect.Value
 			d.wrong(e.node, under(path, e.key), "%s", unknownKey(s, path, e.key))
 			continue
 		}
-		if why, ok := d.notYet(under(path, e.key), e.value); ok {
-			d.wrong(e.value, under(path, e.key), "%s", why)
-			continue
+		if f.mapping != nil && d.isMapping(e.value) {
+			f = f.mapping
 		}
 		d.value(f, under(path, e.key), e.value, f.at(v))
 	}

@@ -27,6 +27,9 @@ type dumper struct {
 
 func (w *dumper) fields(s *setting, path string, v reflect.Value, depth int) {
 	for _, f := range s.fields {
+		if f.mapping != nil && !f.mapping.at(v).IsNil() {
+			f = f.mapping
+		}
 		w.setting(f, f.key, under(path, f.key), f.at(v), depth)
 	}
 }

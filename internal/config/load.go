@@ -195,7 +195,13 @@ func assign(s *setting, v reflect.Value, path, rest, text string) (string, error
 		if f == nil {
 			return path, errors.New(unknownKey(s, path, key))
 		}
-		return assign(f, f.at(s.hold(v)), under(path, key), rest, text)
+		held := s.hold(v)
+		if m := f.mapping; m != nil && rest != "" {
+			f = m
+		} else if m != nil {
+			m.at(held).SetZero() // the word takes the mapping's place
+		}
+		return assign(f, f.at(held), under(path, key), rest, text)
 	}
 	name, rest := cutName(s, v, rest)
 	if why := badName(s, name); why != "" {

@@ -69,6 +69,9 @@ func rows(b *strings.Builder, s *setting, path string, withEnv bool) {
 		if f.kind == kindStruct {
 			rows(b, f, at, withEnv)
 		}
+		if f.mapping != nil {
+			rows(b, &setting{fields: []*setting{f.mapping}}, path, withEnv)
+		}
 	}
 }
 

@@ -34,6 +34,9 @@ func schemaOf(s *setting, top bool) map[string]any {
 		var required []string
 		for _, f := range s.fields {
 			properties[f.key] = schemaOf(f, false)
+			if f.mapping != nil {
+				properties[f.key] = map[string]any{"anyOf": []any{schemaOf(f, false), schemaOf(f.mapping, false)}}
+			}
 			if f.required {
 				required = append(required, f.key)
 			}

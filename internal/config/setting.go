@@ -48,6 +48,9 @@ type setting struct {
 	path bool
 	// fields are a struct's settings, in order.
 	fields []*setting
+	// mapping is what the key holds where its value is a mapping and not a word: an optional struct, in a
+	// field of its own with the same key, which comes next.
+	mapping *setting
 	// elem is what a map holds.
 	elem *setting
 	// env is the variable that sets it; empty below a map.
@@ -114,6 +117,10 @@ func describe(s *setting, env string) {
 			describe(child, childEnv)
 			if child.kind == kindLabel {
 				child.enum = label.Names()
+			}
+			if last := len(s.fields) - 1; last >= 0 && s.fields[last].key == child.key {
+				s.fields[last].mapping = child
+				continue
 			}
 			s.fields = append(s.fields, child)
 		}

@@ -3,25 +3,17 @@ package config
 import (
 	"fmt"
 	"strings"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // Keys and values that people will try because they are on the way, with what to do until then. The
 // segment * stands for any name.
 var (
-	laterKeys = map[string]string{
-		"policies.*.hedge":      "hedging is not supported yet: leave it out",
-		"policies.*.require.at": "choosing the quantile is not supported yet: leave it out",
-		"backends.*.cost":       "prices by time are not supported yet: give its targets a price",
-	}
+	laterKeys   = map[string]string{}
 	laterValues = map[string]string{
 		"backends.*.kind=tfserving":     "kind tfserving is not supported yet",
 		"backends.*.kind=openinference": "kind openinference is not supported yet",
 	}
 )
-
-const laterWeights = "preferring by weights is not supported yet: write cheapest, fastest or best"
 
 // unknownKey says what to do about a key that a struct does not have.
 func unknownKey(s *setting, path, key string) string {
@@ -41,18 +33,6 @@ func notYetValue(path, text string) (string, bool) {
 		later += ": use one that the reference lists"
 	}
 	return later, ok
-}
-
-// notYet catches a known key whose value has a form that is on the way.
-func (d *decoder) notYet(path string, value ast.Node) (string, bool) {
-	if general(path) != "policies.*.prefer" {
-		return "", false
-	}
-	switch value.(type) {
-	case *ast.MappingNode, *ast.MappingValueNode:
-		return laterWeights, true
-	}
-	return "", false
 }
 
 // general puts * in the place of names.

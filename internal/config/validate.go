@@ -155,6 +155,13 @@ func (k *checker) backend(at string, b Backend) {
 		k.wrong(at+".headers", "kind %s sends no headers: leave them out", b.Kind)
 	}
 	k.headers(at+".headers", b.Headers)
+	switch {
+	case b.Cost == nil:
+	case inProcess(b.Kind):
+		k.wrong(at+".cost", "kind %s works inside the process, for nothing: leave it out", b.Kind)
+	case b.Cost.GPUHourUSD == 0 && !b.Cost.Amortised:
+		k.wrong(at+".cost.gpu_hour_usd", "must be set: want US dollars for an hour, or amortised: true where the time is paid for already")
+	}
 	if b.KeepAlive != nil && b.Kind != KindOllama {
 		k.wrong(at+".keep_alive", "is for kind ollama: leave it out")
 	}
@@ -182,6 +189,9 @@ func (k *checker) target(at, name string, t Target) {
 }
 
 func (k *checker) policy(at string, p Policy) {
+	if w := p.Weights; w != nil && w.Cost+w.Latency+w.Quality == 0 {
+		k.wrong(at+".prefer", "want a weight over 0 for cost, latency or quality")
+	}
 	for _, name := range p.Require.Targets {
 		k.knownTarget(at+".require.targets", name)
 	}
