@@ -111,7 +111,7 @@ func (r *run) generate(ctx context.Context, c *call, emit emitter) (*answer, err
 	if plan.Eligible == 0 {
 		return nil, noTarget(plan)
 	}
-	r.engine.retries.step(retryShare)
+	r.engine.retries.step()
 	d := &dispatch{run: r, call: c, plan: plan, emit: emit}
 	records := make([]*routing.Record, plan.Eligible)
 	for i := range records {

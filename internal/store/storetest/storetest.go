@@ -1,5 +1,5 @@
 // Package storetest is the definition of a store: a suite that every store passes, whatever its database.
-// It owns what retrieval.Store and orchestrator.Sessions promise; it refuses to know how a promise is kept,
+// It owns what retrieval.Store, orchestrator.Sessions and record.Decisions promise; it refuses to know how a promise is kept,
 // so it sees a store through those interfaces alone.
 //
 // Each test opens a store of its own, so that a store may be slow to open but never shared.
@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"fairlead/orchestrator"
+	"fairlead/orchestrator/record"
 	"fairlead/retrieval"
 )
 
@@ -18,6 +19,7 @@ import (
 type Store interface {
 	retrieval.Store
 	orchestrator.Sessions
+	record.Decisions
 }
 
 // Run runs the suite. open gives an empty store, and ends it with the test's cleanup.
@@ -35,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"labels", labelTests},
 		{"tenants", tenantTests},
 		{"sessions", sessionTests},
+		{"decisions", decisionTests},
 		{"atomic", atomicTests},
 		{"concurrent", concurrentTests},
 		{"errors", errorTests},
