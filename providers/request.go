@@ -62,6 +62,18 @@ func (r *Request) Needs() Capability {
 	return needs
 }
 
+// Images gives the number of pictures in the messages.
+func (r *Request) Images() (n int) {
+	for _, m := range r.Messages {
+		for _, p := range m.Parts {
+			if p.Image != nil {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // EstimatePromptTokens gives a rough count of the tokens of the request's prompt, for checks that need
 // one before the call: one token for 3.5 bytes of text, 4 for each message, 800 for a picture. It is
 // meant to err upward for English and source code; it is not a bill.

@@ -46,7 +46,7 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 	for i := range candidates {
 		r, c := &plan.Records[i], &candidates[i]
 		r.Target, r.from = c.Target, asked
-		predict(r, &c.State, req.PromptTokens, output)
+		predict(r, &c.State, req, output)
 		r.Reason = reject(&asked.req, c, policy, r, now)
 		r.wait(&c.State, now)
 		if r.Reason == In {
@@ -124,12 +124,21 @@ func probe(order []Record) {
 
 // predict fills in what the call is expected to cost and take: from what was observed, or else from the
 // target's priors.
-func predict(r *Record, s *State, prompt, output int) {
-	t := r.Target
-	if t.Price != nil {
-		r.Cost = t.Price.Cost(providers.Usage{Input: int64(prompt), Output: int64(output)})
-		r.CostKnown = true
+func predict(r *Record, s *State, req *Request, output int) {
+	if r.PromptTokens = s.PromptTokens; r.PromptTokens == 0 {
+		r.PromptTokens = req.PromptTokens
 	}
+	w := providers.Work{Usage: providers.Usage{Input: int64(r.PromptTokens), Output: int64(output)}, Images: req.Images}
+	w.Service, w.Timed = expect(r, s, output)
+	if r.Target.Price != nil {
+		r.Cost, r.CostKnown = r.Target.Price.Bill(w)
+	}
+}
+
+// expect fills in how long the call is expected to take, and gives the most time that its backend works for it:
+// as if it worked for nothing else. What only the backend's kind speaks for is not known well enough to be paid.
+func expect(r *Record, s *State, output int) (service time.Duration, known bool) {
+	t := r.Target
 	if p := s.Prediction; p != nil {
 		if p.TTFTKnown {
 			r.TTFT = max(p.Wait+p.TTFT, 1)
@@ -138,12 +147,13 @@ func predict(r *Record, s *State, prompt, output int) {
 			r.Latency = max(p.Latency, 1)
 		}
 		r.Assumed, r.Finish, r.FinishKnown = p.Assumed, p.Finish, p.FinishKnown
-		return
+		return max(p.Latency-p.Wait, 1), p.Known && !p.Assumed
 	}
 	r.TTFT = t.TTFT
 	if t.TTFT > 0 && t.PerToken > 0 {
 		r.Latency = t.TTFT + time.Duration(output)*t.PerToken
 	}
+	return r.Latency, r.Latency > 0
 }
 
 // reject gives the first reason for which a target is out. The label comes first, so that the record of
@@ -160,7 +170,7 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) Rea
 		return OutCapability
 	case req.Dialect != "" && t.Kind != req.Dialect:
 		return OutDialect
-	case t.Context > 0 && req.PromptTokens+req.MaxOutput > t.Context:
+	case t.Context > 0 && r.PromptTokens+req.MaxOutput > t.Context:
 		return OutContext
 	case p.MinQuality > 0 && t.Quality < p.MinQuality: // an unknown one is negative
 		return OutQuality

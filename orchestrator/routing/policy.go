@@ -144,10 +144,12 @@ type Request struct {
 	// holds the fields that DialectFields names.
 	Dialect       string
 	DialectFields []string
-	// PromptTokens is an estimate.
+	// PromptTokens is an estimate, for targets whose State has none of their own.
 	PromptTokens int
 	// MaxOutput is the most tokens that may be written. 0: not said, and then DefaultOutput is reckoned
 	// with.
+	// Images is the number of pictures that would be sent.
+	Images int
 	MaxOutput int
 	// Left is what is left for the step.
 	Left Left

@@ -39,6 +39,8 @@ type State struct {
 	PausedUntil time.Time
 	// OpenFor is how long the target's breaker stays open. 0: it is not.
 	OpenFor time.Duration
+	// PromptTokens is what the prompt is expected to count on this target. 0: as the Request says.
+	PromptTokens int
 	// Prediction is what is expected of the call, from what was observed. Nil: the target's priors alone.
 	Prediction *Prediction
 	// Probe asks for the target to be tried first, so that what is known of it stays fresh.
