@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -24,6 +25,8 @@ const MaxConditionLength = 1000
 type compiled struct {
 	source  string
 	program cel.Program
+	// locale says that it asks for the locale.
+	locale bool
 }
 
 var _ Condition = (*compiled)(nil)
@@ -76,7 +79,17 @@ func CompileCondition(text string) (Condition, error) {
 		message, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, fail(1, 1, "%s", message)
 	}
-	return &compiled{text, program}, nil
+	c := &compiled{source: text, program: program}
+	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		c.locale = c.locale || e.Kind() == ast.IdentKind && e.AsIdent() == "locale"
+	}))
+	return c, nil
+}
+
+// UsesLocale says whether a condition asks for the locale, which costs something to find out. Nil does not.
+func UsesLocale(c Condition) bool {
+	of, ok := c.(*compiled)
+	return ok && of.locale
 }
 
 // hint helps with what is easily mixed up: label is a number with names, target.clearance is text.

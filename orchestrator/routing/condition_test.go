@@ -56,6 +56,36 @@ func TestConditionsWithUnknowns(t *testing.T) {
 	}
 }
 
+func TestConditionsWithSignals(t *testing.T) {
+	req := &Request{Locale: "de-AT", Classes: map[string]Class{"intent": {Label: "simple", Probability: 0.9}, "guard": {Label: "unknown"}}}
+	for text, want := range map[string]bool{
+		"classes.intent.label == 'simple' && classes.intent.probability > 0.8":      true,
+		"classes['intent'].label in ['hard', 'odd']":                                false,
+		"!('other' in classes) || classes.other.label == 'x'":                       true,
+		"'guard' in classes && classes.guard.label == 'unknown'":                    true,
+		"locale.startsWith('de')":                                                   true,
+		"classes.intent.label != 'simple' || target.quality < 0.5 && locale != 'x'": true,
+	} {
+		c, err := CompileCondition(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Holds(req, &Target{Quality: 0.2}); err != nil || got != want {
+			t.Errorf("%q = %v, %v", text, got, err)
+		}
+		if UsesLocale(c) != strings.Contains(text, "locale") {
+			t.Errorf("%q uses the locale: %v", text, UsesLocale(c))
+		}
+	}
+	c, err := CompileCondition("tenant == 'locale' || classes.none.label == 'x'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if holds, err := c.Holds(req, &Target{}); err == nil || holds || UsesLocale(c) || UsesLocale(nil) {
+		t.Errorf("a class that is not there: %v, %v", holds, err)
+	}
+}
+
 func TestConditionMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                               "1:1: it is empty",
