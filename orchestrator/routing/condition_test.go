@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
@@ -12,7 +13,8 @@ import (
 
 func asked() (*Request, *Target) {
 	return &Request{Step: "answer/draft", Tenant: "acme", Label: label.Internal, Needs: providers.Chat | providers.Tools, PromptTokens: 900,
-			Left: Left{Money: providers.USD(0.02), Limited: true}},
+			Left: Left{Money: providers.USD(0.02), Limited: true}, Locale: "de-AT", At: time.Date(2026, 11, 22, 1, 30, 0, 0, time.FixedZone("", 2*3600)),
+			Classes: map[string]Class{"intent": {"billing", 0.9}}},
 		&Target{Name: "frontier", Backend: "openai", Kind: "openai", Model: "gpt-5-mini", Version: "1", Clearance: label.Restricted, Quality: 0.86, Context: 400000}
 }
 
@@ -24,13 +26,20 @@ func TestConditions(t *testing.T) {
 		"target.clearance in ['confidential','restricted']": true,
 		"target.kind == 'ollama'":                           false,
 		"target.name.startsWith('front') && target.backend == 'openai' && target.model.matches('^gpt-') && target.version == '1'": true,
-		"'tools' in needs && !('vision' in needs)":                            true,
-		"size(needs) == 2":                                                    true,
-		"prompt_tokens > 500 && max_output == 1024":                           true,
-		"left_usd < 0.05 && left_usd > 0":                                     true,
-		"tenant == 'acme' && step == 'answer/draft'":                          true,
-		"target.quality > 0.8 && target.context >= prompt_tokens":             true,
-		"tenant == 'other' ? target.kind == 'ollama' : target.kind != 'none'": true,
+		"'tools' in needs && !('vision' in needs)":                              true,
+		"size(needs) == 2":                                                      true,
+		"prompt_tokens > 500 && max_output == 1024":                             true,
+		"left_usd < 0.05 && left_usd > 0":                                       true,
+		"tenant == 'acme' && step == 'answer/draft'":                            true,
+		"target.quality > 0.8 && target.context >= prompt_tokens":               true,
+		"locale.startsWith('de') && locale != 'de'":                             true,
+		"hour == 23 && weekday == 'saturday'":                                   true, // of UTC
+		"hour >= 8 && hour < 18 && !(weekday in ['saturday', 'sunday'])":        false,
+		"classes.intent.label == 'billing' && classes.intent.probability > 0.8": true,
+		"'intent' in classes && !('tone' in classes)":                           true,
+		"'tone' in classes && classes.tone.label == 'angry'":                    false,
+		"classes['intent'].label.size() == 7 && size(classes) == 1":             true,
+		"tenant == 'other' ? target.kind == 'ollama' : target.kind != 'none'":   true,
 	} {
 		c, err := CompileCondition(text)
 		if err != nil {
@@ -119,6 +128,14 @@ func TestConditionFailures(t *testing.T) {
 	}
 	if _, err := c.Holds(req, target); err == nil || strings.Contains(fault.Cause(err), "acme") {
 		t.Errorf("%v", err)
+	}
+	for _, text := range []string{"classes.tone.label == 'angry'", "classes.intent.lable == 'billing'", "classes.intent.label > 1.0"} {
+		if c, err = CompileCondition(text); err != nil {
+			t.Fatal(err)
+		}
+		if holds, err := c.Holds(req, target); holds || err == nil {
+			t.Errorf("%s: %v, %v", text, holds, err)
+		}
 	}
 }
 
