@@ -35,6 +35,8 @@ func (e *Engine) runChain(ctx context.Context, st *state, p auth.Principal, ch *
 		return failed(err)
 	}
 	r.history = history
+	stated, _ := values[localeInput].(string)
+	r.locale = st.localeOf(stated, spoken(ch, values))
 	r.outputSteps = ch.OutputSteps()
 	return r.stream(ctx, func(ctx context.Context, emit emitter) (*RunFinished, error) {
 		b := &branch{run: r, emit: emit, results: map[string]result{}, input: values, label: r.label}
@@ -81,6 +83,9 @@ func (b *branch) scope() *chain.Scope {
 		"id": b.id, "chain": b.chain.Name, "version": float64(b.chain.Version),
 		"label": b.label.String(), "tenant": b.principal.Tenant,
 	}}
+	if b.chain.UsesLocale {
+		s.Run["locale"] = b.locale()
+	}
 	for id, res := range b.results {
 		s.Steps[id] = res.values
 	}

@@ -36,6 +36,7 @@ func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) it
 	if err != nil {
 		return failed(err)
 	}
+	r.locale = st.localeOf("", req.Request.Question())
 	return r.stream(ctx, func(ctx context.Context, emit emitter) (*RunFinished, error) {
 		c := &call{path: chatStep, req: &req.Request, policy: what.policy, label: r.label, output: true}
 		if err := emit(chatStep, &StepStarted{Kind: string(chain.KindGenerate)}); err != nil {
@@ -216,5 +217,6 @@ func (e *Engine) Explain(ctx context.Context, p auth.Principal, req ChatRequest)
 		}
 		r.label = label.Join(r.label, l)
 	}
+	r.locale = st.localeOf("", req.Request.Question())
 	return r.plan(&call{path: chatStep, req: &req.Request, policy: what.policy, label: r.label}), nil
 }

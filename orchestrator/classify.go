@@ -37,7 +37,7 @@ func (b *branch) doClassify(ctx context.Context, s *chain.Step, path string, emi
 			return result{}, nil, err
 		}
 	}
-	classes, err := b.classify(ctx, &errand{path: path, target: t, policy: policy, label: l, signals: b.signals(), emit: emit}, text)
+	classes, err := b.classify(ctx, &errand{path: path, target: t, policy: policy, label: l, classes: b.classes, emit: emit}, text)
 	if err != nil {
 		return result{}, nil, err
 	}

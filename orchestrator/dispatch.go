@@ -22,8 +22,8 @@ type call struct {
 	req    *providers.Request
 	policy *routing.Policy
 	label  label.Label
-	// signals may be nil.
-	signals *signals
+	// classes is what classifiers found before.
+	classes classes
 	// passages are the documents of the request, in its order, for citations.
 	passages []retrieval.Passage
 	// output says that the text is the run's output, and silent that no text is told at all.
@@ -57,7 +57,7 @@ func (r *run) decide(c *call) *RouteDecided {
 	if q.DialectFields = providers.MeaningfulExtra(c.req.Extra); len(q.DialectFields) > 0 {
 		q.Dialect = "openai"
 	}
-	r.signal(q, c.policy, c.signals)
+	r.signal(q, c.policy, c.classes)
 	now := time.Now()
 	candidates := r.expected(q, c.policy, now)
 	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now)}

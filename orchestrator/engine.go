@@ -64,6 +64,9 @@ type Config struct {
 	DefaultEmbedder string
 	// DefaultLabel is the label of requests that state none. Unset: internal.
 	DefaultLabel label.Label
+	// Languages are those that are told apart where a policy or a chain asks for the locale, ISO 639-1. Empty:
+	// locale.Default.
+	Languages []string
 }
 
 // Services are what an engine works through. They stay when the Config changes.

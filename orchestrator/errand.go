@@ -21,8 +21,8 @@ type errand struct {
 	label  label.Label
 	needs  providers.Capability
 	texts  []string
-	// signals may be nil.
-	signals *signals
+	// classes is what classifiers found before.
+	classes classes
 	// emit is told of the call. It may be nil.
 	emit emitter
 	// call makes the call, and gives what it took and the model that the backend says answered.
@@ -50,7 +50,7 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 		// What answers in one piece writes nothing, and reads one text at a time.
 		PromptTokens: providers.EstimateTokens(size / max(len(q.texts), 1)),
 	}
-	r.signal(req, q.policy, q.signals)
+	r.signal(req, q.policy, q.classes)
 	now := time.Now()
 	candidates := []routing.Candidate{{Target: &t.Target.Target, State: t.live()}}
 	plan := routing.Decide(req, candidates, q.policy, now)

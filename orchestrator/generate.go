@@ -44,7 +44,7 @@ func (b *branch) doGenerate(ctx context.Context, s *chain.Step, path string, emi
 	if err != nil {
 		return result{}, nil, err
 	}
-	c := &call{path: path, req: req, policy: policy, label: label.Join(l, b.labelOf(used...)), passages: passages, signals: b.signals(), output: slices.Contains(b.outputSteps, s.ID)}
+	c := &call{path: path, req: req, policy: policy, label: label.Join(l, b.labelOf(used...)), passages: passages, classes: b.classes, output: slices.Contains(b.outputSteps, s.ID)}
 	var a *answer
 	if g.Session {
 		a, err = b.converse(ctx, c, b.history, emit)

@@ -30,6 +30,8 @@ type run struct {
 	label     label.Label
 	deadline  time.Time
 	ledger    *ledger.Ledger
+	// locale tells the caller's language, "" where it is not known. It is found out when it is first asked for.
+	locale func() string
 	// history holds the earlier turns of a chat that runs a chain.
 	history []providers.Message
 	// outputSteps are the ids of the steps whose text is the run's output, of which one at most runs.

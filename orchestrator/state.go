@@ -10,6 +10,7 @@ import (
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
+	"fairlead/orchestrator/locale"
 	"fairlead/orchestrator/routing"
 	"fairlead/prompts"
 	"fairlead/providers"
@@ -27,6 +28,7 @@ type state struct {
 	auto          string
 	embedder      string
 	label         label.Label
+	languages     *locale.Detector
 }
 
 func newState(c Config) (*state, error) {
@@ -41,6 +43,10 @@ func newState(c Config) (*state, error) {
 	}
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	var err error
+	if st.languages, err = locale.New(c.Languages); err != nil {
+		problems = append(problems, err)
+	}
 	for _, t := range c.Targets {
 		switch {
 		case t.Name == "" || strings.Contains(t.Name, "/") || t.Name == "auto":

@@ -55,13 +55,12 @@ func (b *branch) doSummarize(ctx context.Context, s *chain.Step, path string, em
 	if err != nil {
 		return result{}, nil, err
 	}
-	signals := b.signals()
 	var calls atomic.Int64
 	var text string
 	var last *answer
 	err = apart(ctx, emit, func(ctx context.Context, emit emitter) (err error) {
 		ask := func(ctx context.Context, req *providers.Request, c *call) (*answer, error) {
-			c.req, c.policy, c.label, c.signals = req, policy, l, signals
+			c.req, c.policy, c.label, c.classes = req, policy, l, b.classes
 			return b.generate(ctx, c, emit)
 		}
 		args.Call = func(ctx context.Context, req *providers.Request) (*providers.Answer, error) {

@@ -63,6 +63,7 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 	f := &fleet{why: map[string]string{}, telemetry: t}
 	f.config.DefaultPolicy, f.config.Auto = c.Chat.DefaultPolicy, c.Chat.Auto
 	f.config.DefaultEmbedder, f.config.DefaultLabel = c.Retrieval.Embedder, c.Chat.DefaultLabel
+	f.config.Languages = c.Chat.Languages
 	backends := map[string]*backend{}
 	for name, b := range c.Backends {
 		made, err := f.newBackend(name, b)

@@ -192,6 +192,7 @@ type Chat struct {
 	Auto          string      `yaml:"auto" defaultdoc:"the default policy" doc:"What the model auto means: policy/NAME, chain/NAME or a target's name."`
 	DefaultPolicy string      `yaml:"default_policy" default:"default" doc:"The policy of steps that name none."`
 	DefaultLabel  label.Label `yaml:"default_label" default:"internal" doc:"The label of requests that state none."`
+	Languages     []string    `yaml:"languages" enum:"ar,da,de,el,en,es,fi,fr,he,hi,hu,it,ja,ko,nl,pl,pt,ro,ru,sv,tr,uk,zh" defaultdoc:"[en, de, fr, es, ar, zh]" doc:"The languages that are told apart where a condition asks for the locale and the caller states none. The fewer, the surer."`
 }
 
 // Retrieval is how documents are split, embedded and searched.
