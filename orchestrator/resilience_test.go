@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -353,5 +354,173 @@ func BenchmarkDispatch(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// hedgeFleet is a fast target whose calls hang at times, and a second one.
+func hedgeFleet(hang func() bool, waits chan<- error) (orchestrator.Target, orchestrator.Target) {
+	answer := func(ctx context.Context, _ *providers.Request, yield func(providers.Chunk, error) bool) {
+		time.Sleep(20 * time.Millisecond)
+		_ = yield(providers.Chunk{Text: "hello "}, nil) &&
+			yield(providers.Chunk{Text: "there", Finish: providers.FinishStop, Usage: &providers.Usage{Input: 10, Output: 2}}, nil)
+	}
+	first := target("first", 0.9, func(ctx context.Context, req *providers.Request, yield func(providers.Chunk, error) bool) {
+		if hang() {
+			hangs("", waits)(ctx, req, yield)
+			return
+		}
+		answer(ctx, req, yield)
+	})
+	return first, target("second", 0.5, answer)
+}
+
+func TestALateTargetIsHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hang atomic.Bool
+		ended := make(chan error, 10)
+		first, second := hedgeFleet(hang.Load, ended)
+		e := bare(t, routing.Policy{Hedge: &routing.Hedge{}}, first, second)
+		for range 50 { // until its time is known
+			if err := drain(e, chat("hi")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hang.Store(true)
+		began := time.Now()
+		events, err := read(t, e.Chat(t.Context(), auth.Local(), chat("hi")))
+		names, text := kinds(events)
+		if err != nil || text != "hello there" || time.Since(began) > 200*time.Millisecond {
+			t.Errorf("%q after %v: %v (%s)", text, time.Since(began), err, names)
+		}
+		if got := <-ended; got == nil {
+			t.Error("the late call was left running")
+		}
+		usage := find[*orchestrator.AttemptUsage](events)
+		if len(usage) != 2 || strings.Count(names, "AttemptStarted") != 2 {
+			t.Fatalf("both calls are started and paid for: %s", names)
+		}
+		for _, u := range usage {
+			if u.Target.Name == "first" && (!u.Usage.Estimated || u.Usage.Input == 0 || u.Usage.Output != 0) {
+				t.Errorf("the late call took %+v", u.Usage)
+			}
+		}
+		end := find[*orchestrator.RunFinished](events)[0]
+		if end.Usage.Input != usage[0].Usage.Input+usage[1].Usage.Input {
+			t.Errorf("the run's books: %+v", end.Usage)
+		}
+	})
+}
+
+func TestWhatIsNotKnownOrHasToolsIsNotHedged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var hang atomic.Bool
+		ended := make(chan error, 10)
+		first, second := hedgeFleet(hang.Load, ended)
+		first.FirstToken = time.Minute
+		e := bare(t, routing.Policy{Hedge: &routing.Hedge{}}, first, second)
+		hang.Store(true) // nothing was seen yet
+		began := time.Now()
+		if err := drain(e, chat("hi")); err != nil || time.Since(began) < time.Minute {
+			t.Errorf("hedged on a guess, after %v: %v", time.Since(began), err)
+		}
+		hang.Store(false)
+		for range 100 {
+			_ = drain(e, chat("hi"))
+		}
+		hang.Store(true)
+		req := chat("hi")
+		req.Request.Tools = []providers.Tool{{Name: "f"}}
+		began = time.Now()
+		if err := drain(e, req); err != nil || time.Since(began) < time.Minute {
+			t.Errorf("a call with tools was made twice, after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// Where one call in twenty hangs, hedging keeps the slowest of a hundred within twice the healthy time, for
+// at most a twentieth more calls.
+func TestHedgingCutsTheTail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls, hung atomic.Int64
+		var sick atomic.Bool
+		ended := make(chan error, 4000)
+		first, second := hedgeFleet(func() bool {
+			n := calls.Add(1)
+			if sick.Load() && n%20 == 0 {
+				hung.Add(1)
+				return true
+			}
+			return false
+		}, ended)
+		first.FirstToken = 30 * time.Second
+		e := bare(t, routing.Policy{Hedge: &routing.Hedge{}}, first, second)
+		measure := func(n int) (p99 time.Duration) {
+			var times []time.Duration
+			for range n {
+				began := time.Now()
+				if err := drain(e, chat("hi")); err != nil {
+					t.Fatal(err)
+				}
+				times = append(times, time.Since(began))
+			}
+			slices.Sort(times)
+			return times[n*99/100]
+		}
+		healthy := measure(400)
+		sick.Store(true)
+		const n = 2000
+		tail := measure(n)
+		t.Logf("p99 healthy %v, with hangs and hedging %v; %d of %d calls hung", healthy, tail, hung.Load(), n)
+		if tail > 2*healthy+5*time.Millisecond {
+			t.Errorf("p99 %v, healthy %v", tail, healthy)
+		}
+	})
+}
+
+func escalation(t *testing.T, when string) *routing.Escalation {
+	t.Helper()
+	c, err := routing.CompileAnswerCondition(when)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &routing.Escalation{When: c, WhenText: when}
+}
+
+func TestAnAnswerThatDoesNotDoIsEscalatedOnce(t *testing.T) {
+	short := "text.size() < 5"
+	for _, tt := range []struct {
+		name                 string
+		cheap, good          generator
+		noRetract            bool
+		text                 string
+		attempts, retraction int
+	}{
+		{"it does", says("long enough"), says("better answer"), false, "long enough", 1, 0},
+		{"it does not", says("no"), says("better answer"), false, "better answer", 2, 1},
+		{"only once", says("no"), says("ugh"), false, "ugh", 2, 1},
+		{"the second one fails", says("no"), breaks("par", providers.KindTruncated), false, "no", 2, 2},
+		{"the caller cannot forget", says("no"), says("better answer"), true, "no", 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cheap, good := target("cheap", 0.2, tt.cheap), target("good", 0.9, tt.good)
+			cheap.Price = &providers.Price{}
+			e := bare(t, routing.Policy{Prefer: routing.Cheapest, Attempts: 2, Escalate: escalation(t, short)}, cheap, good)
+			req := chat("hi")
+			req.NoRetract = tt.noRetract
+			events, err := read(t, e.Chat(t.Context(), auth.Local(), req))
+			names, text := kinds(events)
+			if err != nil || text != tt.text || find[*orchestrator.RunFinished](events)[0].Output != tt.text {
+				t.Errorf("%q: %v (%s)", text, err, names)
+			}
+			if n := len(find[*orchestrator.AttemptStarted](events)); n != tt.attempts {
+				t.Errorf("%d attempts: %s", n, names)
+			}
+			if n := len(find[*orchestrator.Retracted](events)); n != tt.retraction {
+				t.Errorf("%d retractions: %s", n, names)
+			}
+		})
+	}
+	if _, err := routing.CompileAnswerCondition("txt == ''"); err == nil || !strings.Contains(err.Error(), "there are text") {
+		t.Errorf("a bad condition: %v", err)
 	}
 }

@@ -29,23 +29,26 @@ func backoff(n int, asked time.Duration) time.Duration {
 	return max(rand.N(most), asked)
 }
 
-// retryBudget counts what may be retried. It is safe for concurrent use.
-type retryBudget struct {
+// budget counts extra calls that steps may make: each step adds a share of one, and quiet times save up so
+// many. It is safe for concurrent use.
+type budget struct {
 	mu     sync.Mutex
+	saved  float64
 	tokens float64
 }
 
-func newRetryBudget() *retryBudget { return &retryBudget{tokens: retrySaved} }
+// newBudget makes a budget that starts with what can be saved.
+func newBudget(saved float64) *budget { return &budget{saved: saved, tokens: saved} }
 
-// step counts a step, which fills the budget.
-func (b *retryBudget) step() {
+// step counts a step, which fills the budget by its share.
+func (b *budget) step(share float64) {
 	b.mu.Lock()
-	b.tokens = min(b.tokens+retryShare, retrySaved)
+	b.tokens = min(b.tokens+share, b.saved)
 	b.mu.Unlock()
 }
 
-// take spends one retry, if there is one.
-func (b *retryBudget) take() bool {
+// take spends one call, if there is one.
+func (b *budget) take() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.tokens < 1 {

@@ -93,6 +93,8 @@ type Policy struct {
 	Midstream Midstream
 	// Hedge asks a second target when the first is late. Nil: never.
 	Hedge *Hedge
+	// Escalate asks another target when the answer does not do. Nil: never.
+	Escalate *Escalation
 	// OnNone says what to do when no target qualifies. Empty is OnNoneFail.
 	OnNone OnNone
 }
@@ -146,10 +148,10 @@ type Request struct {
 	DialectFields []string
 	// PromptTokens is an estimate, for targets whose State has none of their own.
 	PromptTokens int
-	// MaxOutput is the most tokens that may be written. 0: not said, and then DefaultOutput is reckoned
-	// with.
 	// Images is the number of pictures that would be sent.
 	Images int
+	// MaxOutput is the most tokens that may be written. 0: not said, and then DefaultOutput is reckoned
+	// with.
 	MaxOutput int
 	// Left is what is left for the step.
 	Left Left
