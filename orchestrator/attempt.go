@@ -27,6 +27,8 @@ type attempt struct {
 	permit permit
 	// othersLeft says that another target can still be tried after this one.
 	othersLeft bool
+	// race is that of two attempts, of which the first to speak answers. Nil: there is none.
+	race *racing
 
 	started time.Time
 	ttft    time.Duration
@@ -37,6 +39,8 @@ type attempt struct {
 	telling   bool
 	collected providers.Collector
 	citer     *citer
+	// service is the call's share of its backend's time.
+	service *service
 }
 
 func (a *attempt) do(ctx context.Context) (*answer, error) {
@@ -64,6 +68,8 @@ func (a *attempt) do(ctx context.Context) (*answer, error) {
 	req := *a.req
 	req.Model = t.Model
 	a.started = time.Now()
+	a.service = a.target.meter.start()
+	defer a.service.end()
 	a.citer = newCiter(a.passages, t.Does&(providers.Chat|providers.Extract) == providers.Extract)
 	err = a.timed(ctx, &req)
 	if ctx.Err() == nil { // what ends with the run says nothing about the target
@@ -77,6 +83,9 @@ func (a *attempt) do(ctx context.Context) (*answer, error) {
 		return nil, err
 	}
 	e := providers.AsError(ctx, t.Backend, t.Model, err)
+	if a.race.lost(a.number) {
+		e = &providers.Error{Kind: providers.KindCanceled, Backend: t.Backend, Model: t.Model, Detail: errLost.Detail, Err: err}
+	}
 	a.target.pause(e.RetryAfter)
 	if err := a.emit(a.path, &AttemptFailed{Attempt: a.number, Target: t, Err: e, Elapsed: time.Since(a.started)}); err != nil {
 		return nil, err
@@ -140,6 +149,9 @@ func (a *attempt) read(ctx context.Context, req *providers.Request, begun func()
 		if a.ttft == 0 && (chunk.Text != "" || chunk.Reasoning != "" || len(chunk.ToolCalls) > 0) {
 			a.ttft = max(time.Since(a.started), 1)
 			begun()
+			if !a.race.claim(a.number) {
+				return errLost
+			}
 		}
 		a.collected.Add(chunk)
 		finished = finished || chunk.Finish != providers.FinishUnset
@@ -151,6 +163,9 @@ func (a *attempt) read(ctx context.Context, req *providers.Request, begun func()
 		if err != nil {
 			return err
 		}
+	}
+	if finished && a.ttft == 0 && !a.race.claim(a.number) {
+		return errLost
 	}
 	if !finished {
 		// An adapter that ends a stream without a finish breaks its contract; the answer may be cut.
@@ -224,10 +239,13 @@ func (a *attempt) settle(reserved *ledger.Reservation, err error) {
 	switch {
 	case got.Usage != nil:
 		usage = plausible(*got.Usage)
-	case err == nil || providers.Billed(err) || a.collected.Len() > 0:
+		if err == nil && !usage.Estimated && a.req.Images() == 0 { // what a picture counts is not known well enough
+			a.engine.corrections.learn(a.target.Name, int64(a.counted.of(a.target.Encoding)), usage.Input)
+		}
+	case err == nil || providers.Billed(err) || a.collected.Len() > 0 || a.race.lost(a.number):
 		usage = providers.Usage{
-			Input:     int64(a.plan.PromptTokens),
-			Output:    int64(providers.EstimateTokens(a.collected.Len())),
+			Input:     int64(a.record.PromptTokens),
+			Output:    int64(a.written(got)),
 			Estimated: true,
 		}
 	default:
@@ -238,18 +256,37 @@ func (a *attempt) settle(reserved *ledger.Reservation, err error) {
 	a.observe(err, int(usage.Output))
 	u := &AttemptUsage{Attempt: a.number, Target: t, Reported: got.Model, Usage: usage, TTFT: a.ttft, Duration: time.Since(a.started)}
 	if t.Price != nil {
-		u.Cost, u.CostKnown = t.Price.Cost(usage), true
+		u.Cost, u.CostKnown = t.Price.Bill(providers.Work{Usage: usage, Images: a.req.Images(), Service: a.served(u.Duration), Timed: true})
 	}
 	reserved.Settle(usage, u.Cost, u.CostKnown)
 	// The caller may have left: the books and the observer are told all the same.
 	_ = a.emit(a.path, u)
 }
 
+// written gives our count of what came.
+func (a *attempt) written(got *providers.Answer) int {
+	text := 0
+	if a.target.Encoding != "" {
+		text = a.target.Encoding.Count(got.Text)
+		return text + providers.EstimateTokens(a.collected.Len()-len(got.Text))
+	}
+	return providers.EstimateTokens(a.collected.Len())
+}
+
+// served gives the call's share of its backend's time, without the part in which the reader kept it waiting.
+func (a *attempt) served(took time.Duration) time.Duration {
+	share := a.service.end()
+	if took <= 0 || a.told <= 0 {
+		return share
+	}
+	return time.Duration(float64(share) * max(float64(took-a.told), 0) / float64(took))
+}
+
 // observe lets the prediction of later calls learn from this one.
 func (a *attempt) observe(err error, output int) {
 	now := time.Now()
 	outcome := observe.OutcomeOf(err)
-	if errors.Is(err, errStopped) {
+	if errors.Is(err, errStopped) || a.race.lost(a.number) {
 		outcome = observe.Canceled
 	}
 	a.engine.seen.Observe(observe.Sample{

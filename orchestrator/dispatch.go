@@ -22,6 +22,8 @@ type call struct {
 	req    *providers.Request
 	policy *routing.Policy
 	label  label.Label
+	// counted is set when the call is decided about.
+	counted *counted
 	// classes is what classifiers found before.
 	classes classes
 	// passages are the documents of the request, in its order, for citations.
@@ -42,13 +44,15 @@ func (r *run) plan(c *call) *routing.Plan { return r.decide(c).Plan }
 
 // decide decides about a call, and gives the plan with what it was made of.
 func (r *run) decide(c *call) *RouteDecided {
+	c.counted = r.st.count(c.req)
 	q := &routing.Request{
 		Step:         c.path,
 		Tenant:       r.principal.Tenant,
 		Label:        c.label,
 		Needs:        c.req.Needs(),
 		Documents:    c.req.Documents != nil,
-		PromptTokens: c.req.EstimatePromptTokens(),
+		PromptTokens: c.counted.general(r.st),
+		Images:       c.req.Images(),
 		Left:         r.left(),
 	}
 	if c.req.MaxTokens != nil {
@@ -60,6 +64,7 @@ func (r *run) decide(c *call) *RouteDecided {
 	r.signal(q, c.policy, c.classes)
 	now := time.Now()
 	candidates := r.expected(q, c.policy, now)
+	r.expectTokens(candidates, c.counted)
 	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now)}
 	if len(c.policy.Targets) == 1 && r.st.policies[c.policy.Name] != c.policy {
 		d.Pinned = c.policy.Targets[0]
@@ -111,7 +116,7 @@ func (r *run) generate(ctx context.Context, c *call, emit emitter) (*answer, err
 	if plan.Eligible == 0 {
 		return nil, noTarget(plan)
 	}
-	r.engine.retries.step()
+	r.engine.retries.step(retryShare)
 	d := &dispatch{run: r, call: c, plan: plan, emit: emit}
 	records := make([]*routing.Record, plan.Eligible)
 	for i := range records {
@@ -119,8 +124,11 @@ func (r *run) generate(ctx context.Context, c *call, emit emitter) (*answer, err
 	}
 	for round := 0; ; round++ {
 		got, again, err := d.round(ctx, round, records)
-		if got != nil || err != nil {
-			return got, err
+		if got != nil {
+			return d.escalate(ctx, got)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if records = again; len(records) == 0 || d.attempts >= plan.Attempts {
 			return nil, exhausted(d.failures)
@@ -138,23 +146,40 @@ type dispatch struct {
 	failures []error
 }
 
+// attempt makes an attempt at a target, with leave of its breaker; nil when there is none.
+func (d *dispatch) attempt(rec *routing.Record, othersLeft bool) *attempt {
+	t := d.st.byName[rec.Target.Name]
+	leave, ok := t.breaker.acquire()
+	if !ok {
+		return nil
+	}
+	d.attempts++
+	return &attempt{run: d.run, call: d.call, plan: d.plan, record: rec, number: d.attempts, emit: d.emit, target: t, permit: leave, othersLeft: othersLeft}
+}
+
 // round tries each of the records once. It gives the answer, or the error that ends the call, or the records
 // that are worth another round.
 func (d *dispatch) round(ctx context.Context, round int, records []*routing.Record) (got *answer, again []*routing.Record, err error) {
+	raced := false
 	for i, rec := range records {
+		if i == 1 && raced {
+			continue // it was asked beside the first
+		}
 		t := d.st.byName[rec.Target.Name]
 		if d.attempts >= d.plan.Attempts || round > 0 && !d.pause(ctx, t, round) {
 			return nil, nil, d.end(ctx)
 		}
-		leave, ok := t.breaker.acquire()
-		if !ok {
+		a := d.attempt(rec, i+1 < len(records))
+		if a == nil {
 			d.failures = append(d.failures, shut(t))
 			continue
 		}
-		d.attempts++
-		a := &attempt{run: d.run, call: d.call, plan: d.plan, record: rec, number: d.attempts, emit: d.emit, target: t, permit: leave}
-		a.othersLeft = i+1 < len(records)
-		got, err = a.do(ctx)
+		if round == 0 && i == 0 && d.hedgeable(records) {
+			got, a, raced, err = d.race(ctx, a, records[1])
+			rec = a.record
+		} else {
+			got, err = a.do(ctx)
+		}
 		if err == nil {
 			return got, nil, nil
 		}

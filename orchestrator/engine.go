@@ -14,6 +14,7 @@ import (
 	"fairlead/orchestrator/routing/observe"
 	"fairlead/prompts"
 	"fairlead/providers"
+	"fairlead/providers/tokens"
 	"fairlead/retrieval"
 )
 
@@ -24,6 +25,9 @@ type Target struct {
 	Embedder  providers.Embedder
 	// Classifier tells the class of texts.
 	Classifier providers.Classifier
+	// Encoding is the vocabulary that prompts are counted with, as far as it is known. Empty: lengths are
+	// estimated from bytes.
+	Encoding tokens.Encoding
 	// Limiter bounds the calls in flight; the targets of one backend share it. Nil: no bound.
 	Limiter *Limiter
 	// FirstToken is the most time that a call may take to its first token. 0: no bound but the run's.
@@ -85,8 +89,12 @@ type Engine struct {
 	retrieval *retrieval.Service
 	state     atomic.Pointer[state]
 	configure sync.Mutex // one Configure at a time
-	retries   *retryBudget
-	seen      *observe.Recorder
+	retries   *budget
+	// hedges has a *budget for each policy that hedges, by name.
+	hedges sync.Map
+	seen   *observe.Recorder
+	// corrections are of our counts of prompts.
+	corrections corrections
 }
 
 // New makes an engine. The error is a *fault.Error that lists all that is wrong with the Config.
@@ -95,7 +103,7 @@ func New(s Services, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{services: s, retries: newRetryBudget(), seen: seen}
+	e := &Engine{services: s, retries: newBudget(retrySaved), seen: seen}
 	e.retrieval = retrieval.NewService(s.Store, embedders{e}, s.Retrieval)
 	if err := e.Configure(c); err != nil {
 		return nil, err
@@ -126,6 +134,12 @@ func (e *Engine) inherit(st, old *state) {
 			t.breaker, t.pausedUntil = before.breaker, before.pausedUntil
 		} else {
 			e.seen.Forget(name)
+			e.corrections.forget(name)
+		}
+		for _, t := range st.targets {
+			if t.Backend == before.Backend { // calls in progress still take its time
+				t.meter = before.meter
+			}
 		}
 	}
 }
@@ -218,10 +232,12 @@ type target struct {
 	breaker breaker
 	// pausedUntil is in nanoseconds since 1970; 0 is not paused.
 	pausedUntil *atomic.Int64
+	// meter is that of the target's backend.
+	meter *meter
 }
 
 func newTarget(t Target) *target {
-	return &target{Target: t, breaker: newBreaker(), pausedUntil: new(atomic.Int64)}
+	return &target{Target: t, breaker: newBreaker(), pausedUntil: new(atomic.Int64), meter: &meter{}}
 }
 
 // same says whether what was learned of one target holds for the other.

@@ -41,14 +41,12 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 		return q.emit(q.path, b)
 	}
 	t := q.target
-	size := 0
-	for _, text := range q.texts {
-		size += len(text)
-	}
+	tokens := t.countTexts(q.texts)
+	read := r.engine.corrections.apply(t.Name, tokens)
 	req := &routing.Request{
 		Step: q.path, Tenant: r.principal.Tenant, Label: q.label, Needs: q.needs, Left: r.left(),
 		// What answers in one piece writes nothing, and reads one text at a time.
-		PromptTokens: providers.EstimateTokens(size / max(len(q.texts), 1)),
+		PromptTokens: (read + len(q.texts) - 1) / max(len(q.texts), 1),
 	}
 	r.signal(req, q.policy, q.classes)
 	now := time.Now()
@@ -70,10 +68,11 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	}
 	verdict := errNoVerdict
 	defer func() { leave.done(verdict) }()
-	estimated := providers.Usage{Input: int64(providers.EstimateTokens(size)), Estimated: true}
+	estimated := providers.Usage{Input: int64(read), Estimated: true}
 	worst := providers.Money(0)
 	if t.Price != nil {
-		worst = t.Price.Cost(estimated)
+		latency := plan.Records[0].Latency
+		worst, _ = t.Price.Bill(providers.Work{Usage: estimated, Service: latency, Timed: latency > 0}) // where it must be known, Decide has seen to it
 	}
 	reserved, err := r.ledger.Reserve(worst)
 	if err != nil {
@@ -91,8 +90,9 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	}
 
 	started := time.Now()
+	service := t.meter.start()
 	usage, reported, err := q.guarded(ctx)
-	took := time.Since(started)
+	took, served := time.Since(started), service.end()
 	if ctx.Err() == nil { // what ends with the run says nothing about the target
 		verdict = err
 	}
@@ -104,10 +104,12 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	usage = plausible(usage)
 	if err != nil {
 		usage = estimated
+	} else if !usage.Estimated {
+		r.engine.corrections.learn(t.Name, int64(tokens), usage.Input)
 	}
 	if err == nil || providers.Billed(err) {
 		if t.Price != nil {
-			cost, known = t.Price.Cost(usage), true
+			cost, known = t.Price.Bill(providers.Work{Usage: usage, Service: served, Timed: true})
 		}
 		reserved.Settle(usage, cost, known)
 		// The caller may have left: the books and the observer are told all the same.

@@ -14,12 +14,15 @@ import (
 	"fairlead/orchestrator/routing"
 	"fairlead/prompts"
 	"fairlead/providers"
+	"fairlead/providers/tokens"
 )
 
 // state is a validated Config. It does not change, but for what targets learn.
 type state struct {
-	targets       []*target // by name
-	byName        map[string]*target
+	targets []*target // by name
+	byName  map[string]*target
+	// encodings are those of the targets that answer; the first stands for all where one must.
+	encodings     []tokens.Encoding
 	policies      map[string]*routing.Policy
 	chains        map[string]*chain.Chain
 	chainList     []*chain.Chain // by name
@@ -65,9 +68,19 @@ func newState(c Config) (*state, error) {
 			st.byName[t.Name] = newTarget(t)
 		}
 	}
+	meters := map[string]*meter{}
 	for _, name := range slices.Sorted(maps.Keys(st.byName)) {
-		st.targets = append(st.targets, st.byName[name])
+		t := st.byName[name]
+		st.targets = append(st.targets, t)
+		if m := meters[t.Backend]; m != nil {
+			t.meter = m
+		}
+		meters[t.Backend] = t.meter
+		if t.Generator != nil && t.Encoding != "" && t.Does&(providers.Chat|providers.Extract) != 0 && !slices.Contains(st.encodings, t.Encoding) {
+			st.encodings = append(st.encodings, t.Encoding)
+		}
 	}
+	slices.SortFunc(st.encodings, func(a, b tokens.Encoding) int { return strings.Compare(string(b), string(a)) }) // the newest first
 	for i := range c.Policies {
 		p := &c.Policies[i]
 		if st.policies[p.Name] != nil {

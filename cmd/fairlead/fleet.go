@@ -25,6 +25,7 @@ import (
 	"fairlead/providers/ollama"
 	"fairlead/providers/openai"
 	"fairlead/providers/scripted"
+	"fairlead/providers/tokens"
 )
 
 // fleet is what a configuration stands for: the engine's configuration, and for each target why it is
@@ -64,19 +65,8 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 	f.config.DefaultPolicy, f.config.Auto = c.Chat.DefaultPolicy, c.Chat.Auto
 	f.config.DefaultEmbedder, f.config.DefaultLabel = c.Retrieval.Embedder, c.Chat.DefaultLabel
 	f.config.Languages = c.Chat.Languages
-	backends := map[string]*backend{}
-	for name, b := range c.Backends {
-		made, err := f.newBackend(name, b)
-		if err != nil {
-			return nil, err
-		}
-		backends[name] = made
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
-		t := c.Targets[name]
-		if err := f.configured(name, t, c.Backends[t.Backend], backends[t.Backend]); err != nil {
-			return nil, err
-		}
+	if err := f.written(c); err != nil {
+		return nil, err
 	}
 	if err := f.discover(ctx, c, getenv); err != nil {
 		return nil, err
@@ -96,6 +86,25 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 		f.notes = append(f.notes, "no chat model was found: \"auto\" stands for chain/answer, which answers from your documents")
 	}
 	return f, nil
+}
+
+// written adds the targets of the file.
+func (f *fleet) written(c *config.Config) error {
+	backends := map[string]*backend{}
+	for name, b := range c.Backends {
+		made, err := f.newBackend(name, b)
+		if err != nil {
+			return err
+		}
+		backends[name] = made
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
+		t := c.Targets[name]
+		if err := f.configured(name, t, c.Backends[t.Backend], backends[t.Backend]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
@@ -175,7 +184,8 @@ func (f *fleet) found(t orchestrator.Target, why string) {
 
 // configured adds a target of the file.
 func (f *fleet) configured(name string, t config.Target, b config.Backend, made *backend) error {
-	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Classifier: made.classifier, Limiter: made.limiter}
+	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Classifier: made.classifier, Limiter: made.limiter,
+		FirstToken: b.Timeouts.FirstToken}
 	out.Target = routing.Target{
 		Name: name, Backend: t.Backend, Kind: b.Kind, Model: t.Model, Version: t.Version, Context: t.Context,
 		Clearance: b.Clearance, Quality: -1, TTFT: t.TTFT, PerToken: t.PerToken, Origin: "config",
@@ -190,9 +200,7 @@ func (f *fleet) configured(name string, t config.Target, b config.Backend, made 
 	if t.Quality != nil {
 		out.Quality = *t.Quality
 	}
-	if t.Price != nil {
-		out.Price = &providers.Price{Input: t.Price.Input, CachedInput: t.Price.CachedInput, Output: t.Price.Output, PerCall: t.Price.PerCall}
-	}
+	out.Price, out.Encoding = b.Price(t.Price), encoding(b.Kind, t.Model)
 	if b.Kind == config.KindScripted {
 		if _, err := scripted.Parse(t.Model); err != nil {
 			return fmt.Errorf("target %s: %w", name, err)
@@ -200,6 +208,18 @@ func (f *fleet) configured(name string, t config.Target, b config.Backend, made 
 	}
 	f.add(out, "in the configuration")
 	return nil
+}
+
+// encoding gives the vocabulary that prompts for a model are counted with. Model servers of other vocabularies
+// than OpenAI's are counted with the same, and what they report corrects it; what runs inside the process
+// counts bytes.
+func encoding(kind, model string) tokens.Encoding {
+	switch kind {
+	case config.KindOpenAI, config.KindOllama:
+		return tokens.For(model)
+	default:
+		return ""
+	}
 }
 
 // builtIn adds the answerers inside the process, which need nothing and let nothing out.
@@ -277,7 +297,7 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 		if does == 0 {
 			does = providers.Chat
 		}
-		f.found(orchestrator.Target{Generator: client, Embedder: client, Target: routing.Target{
+		f.found(orchestrator.Target{Generator: client, Embedder: client, Encoding: encoding(config.KindOllama, m.Name), Target: routing.Target{
 			Name: strings.ReplaceAll(m.Name, "/", "-"), Backend: "ollama", Kind: config.KindOllama, Model: m.Name, Does: does, Context: m.Context,
 			Clearance: clearance, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
 		}}, "found: Ollama answers at "+address)
@@ -325,12 +345,12 @@ func (f *fleet) findOpenAI(getenv func(string) string) error {
 	}
 	cached := 0.025
 	why := "found: OPENAI_API_KEY is set; it may see data up to internal"
-	f.found(orchestrator.Target{Generator: client, Target: routing.Target{
+	f.found(orchestrator.Target{Generator: client, Encoding: tokens.For("gpt-5-mini"), Target: routing.Target{
 		Name: "gpt-5-mini", Backend: "openai", Kind: config.KindOpenAI, Model: "gpt-5-mini", Context: 400_000, Quality: qualityOpenAI, Origin: "found",
 		Does: providers.Chat | providers.Tools | providers.JSON | providers.Vision, Clearance: label.Internal,
 		Price: &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2},
 	}}, why)
-	f.found(orchestrator.Target{Embedder: client, Target: routing.Target{
+	f.found(orchestrator.Target{Embedder: client, Encoding: tokens.For("text-embedding-3-small"), Target: routing.Target{
 		Name: "text-embedding-3-small", Backend: "openai", Kind: config.KindOpenAI, Model: "text-embedding-3-small", Context: 8191, Quality: -1,
 		Origin: "found", Does: providers.Embed, Clearance: label.Internal, Price: &providers.Price{Input: 0.02},
 	}}, why)
@@ -353,6 +373,16 @@ func (f *fleet) policies(c *config.Config) error {
 		}
 		if s := p.Scales; s != nil {
 			out.Scales = routing.Scales{Cost: providers.USD(s.CostUSD), Latency: s.Latency}
+		}
+		if e := p.Escalate; e != nil {
+			when, err := routing.CompileAnswerCondition(e.When)
+			if err != nil {
+				return fmt.Errorf("policies.%s.escalate.when: %w", name, err)
+			}
+			out.Escalate = &routing.Escalation{When: when, WhenText: e.When, To: routing.Preference(e.To)}
+		}
+		if h := p.Hedge; h != nil {
+			out.Hedge = &routing.Hedge{After: quantiles[h.After], Budget: h.Budget}
 		}
 		if p.Require.When != "" {
 			when, err := routing.CompileCondition(p.Require.When)
