@@ -41,6 +41,9 @@ func visit(s *setting, path string, f func(path string, s *setting)) {
 	}
 	for _, child := range s.fields {
 		visit(child, strings.TrimPrefix(path+"."+child.key, "."), f)
+		if child.mapping != nil {
+			visit(child.mapping, strings.TrimPrefix(path+"."+child.key, "."), f)
+		}
 	}
 	if s.elem != nil && s.elem.kind == kindStruct {
 		visit(s.elem, path+".NAME", f)
@@ -60,7 +63,7 @@ func TestEverySettingIsDescribed(t *testing.T) {
 			s.kind != kindString && s.kind != kindSecret && s.kind != kindList {
 			t.Errorf("%s: neither a default nor a defaultdoc", path)
 		}
-		if !strings.Contains(page, s.doc) {
+		if !strings.Contains(page, strings.ReplaceAll(s.doc, "|", `\|`)) {
 			t.Errorf("%s is not on the page", path)
 		}
 		if s.env == "" {
@@ -268,7 +271,7 @@ func TestDumpLoadsAgain(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
 		"", Example(), uncommented(), "a: &a { <<: *a }", "server: {listen: [", "log: !!str x", "? a\n: b", "x: |\n  y", "%YAML 1.2\n---\n",
-		"targets: { a: &x { backend: b }, c: *x }", "server: { listen: \"${A:-${B}}\" }", "- - - -", "policies: { p: { prefer: {a: b} } }",
+		"targets: { a: &x { backend: b }, c: *x }", "server: { listen: \"${A:-${B}}\" }", "- - - -", "policies: { p: { prefer: {a: b} } }", "policies: { p: &p { prefer: &w {cost: 1, latency: 0.5}, scales: {}, on_none: cheapest }, q: { <<: *p, prefer: *w } }",
 		"log: { level: .inf }", "chains: { files: [*a, &a b] }", "\t", "\x00", "a: 'b", "<<: [*a, {b: c}]",
 	} {
 		f.Add([]byte(seed))
