@@ -50,7 +50,7 @@ func (a *attempt) do(ctx context.Context) (*answer, error) {
 	}
 	verdict := errNoVerdict
 	defer func() { a.permit.done(verdict) }()
-	reserved, err := a.ledger.Reserve(a.record.Cost)
+	reserved, err := a.ledger.ReserveFor(a.key(a.path), a.record.Cost)
 	if err != nil {
 		return nil, fault.At("target "+t.Name, err)
 	}

@@ -89,7 +89,7 @@ func (b *branch) scope() *chain.Scope {
 	for id, res := range b.results {
 		s.Steps[id] = res.values
 	}
-	left := b.left()
+	left := b.origin().left()
 	if left.Limited {
 		s.Run["left_usd"] = left.Money.USD()
 	}

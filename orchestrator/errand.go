@@ -74,7 +74,7 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 		latency := plan.Records[0].Latency
 		worst, _ = t.Price.Bill(providers.Work{Usage: estimated, Service: latency, Timed: latency > 0}) // where it must be known, Decide has seen to it
 	}
-	reserved, err := r.ledger.Reserve(worst)
+	reserved, err := r.ledger.ReserveFor(r.key(q.path), worst)
 	if err != nil {
 		return 0, false, err
 	}

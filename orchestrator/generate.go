@@ -14,37 +14,10 @@ import (
 
 func (b *branch) doGenerate(ctx context.Context, s *chain.Step, path string, emit emitter) (result, *StepFinished, error) {
 	g := s.Generate
-	scope := b.scope()
-	l := label.Join(b.label, s.Label)
-	req := &providers.Request{
-		MaxTokens: g.MaxTokens, Temperature: g.Temperature, TopP: g.TopP, Seed: g.Seed, Stop: g.Stop, Format: g.Format,
-	}
-	var passages []retrieval.Passage
-	shown := ""
-	if g.Documents != "" {
-		from := b.results[g.Documents]
-		passages, req.Query = from.passages, from.query
-		l = label.Join(l, from.label)
-		req.Documents, shown = documents(passages)
-	}
-	if g.Query != nil {
-		query, err := g.Query.Render(scope)
-		if err != nil {
-			return result{}, nil, err
-		}
-		req.Query = query
-		l = label.Join(l, b.labelOf(g.Query))
-	}
-	messages, used, err := b.prompt(g, scope, shown)
+	c, err := b.ask(s, path)
 	if err != nil {
 		return result{}, nil, err
 	}
-	req.Messages = messages
-	policy, err := b.st.policy(s.Policy, s.Target)
-	if err != nil {
-		return result{}, nil, err
-	}
-	c := &call{path: path, req: req, policy: policy, label: label.Join(l, b.labelOf(used...)), passages: passages, classes: b.classes, output: slices.Contains(b.outputSteps, s.ID)}
 	var a *answer
 	if g.Session {
 		a, err = b.converse(ctx, c, b.history, emit)
@@ -64,6 +37,42 @@ func (b *branch) doGenerate(ctx context.Context, s *chain.Step, path string, emi
 		res.values["json"] = value
 	}
 	return res, a.finished(b.run, c.label), nil
+}
+
+// ask makes the call of a generate step.
+func (b *branch) ask(s *chain.Step, path string) (*call, error) {
+	g := s.Generate
+	scope := b.scope()
+	l := label.Join(b.label, s.Label)
+	req := &providers.Request{
+		MaxTokens: g.MaxTokens, Temperature: g.Temperature, TopP: g.TopP, Seed: g.Seed, Stop: g.Stop, Format: g.Format,
+	}
+	var passages []retrieval.Passage
+	shown := ""
+	if g.Documents != "" {
+		from := b.results[g.Documents]
+		passages, req.Query = from.passages, from.query
+		l = label.Join(l, from.label)
+		req.Documents, shown = documents(passages)
+	}
+	if g.Query != nil {
+		query, err := g.Query.Render(scope)
+		if err != nil {
+			return nil, err
+		}
+		req.Query = query
+		l = label.Join(l, b.labelOf(g.Query))
+	}
+	messages, used, err := b.prompt(g, scope, shown)
+	if err != nil {
+		return nil, err
+	}
+	req.Messages = messages
+	policy, err := b.st.policy(s.Policy, s.Target)
+	if err != nil {
+		return nil, err
+	}
+	return &call{path: path, req: req, policy: policy, label: label.Join(l, b.labelOf(used...)), passages: passages, classes: b.classes, output: slices.Contains(b.outputSteps, s.ID)}, nil
 }
 
 // prompt makes the messages of a generate step, and gives the templates that were used.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,13 @@ type run struct {
 	label     label.Label
 	deadline  time.Time
 	ledger    *ledger.Ledger
+	// attempts counts those of the whole run.
+	attempts *atomic.Int64
+	// whole is the run where this is what one of its steps sees: a copy with the step's ledger and deadline. So
+	// what changes while a run lasts stands behind pointers. Nil: it is the run itself.
+	whole *run
+	// kept is what the step may not have of the run's money.
+	kept kept
 	// locale tells the caller's language, "" where it is not known. It is found out when it is first asked for.
 	locale func() string
 	// history holds the earlier turns of a chat that runs a chain.
@@ -172,7 +180,7 @@ func (e *Engine) newRun(st *state, p auth.Principal, limits Limits, ch *chain.Ch
 	if p.Tenant == "" {
 		return nil, fault.New(fault.Internal, fault.ReasonInternal, "starting a run: the caller has no tenant")
 	}
-	r := &run{engine: e, st: st, principal: p, limits: limits, chain: ch, label: limits.Label.Or(st.label)}
+	r := &run{engine: e, st: st, principal: p, limits: limits, chain: ch, attempts: new(atomic.Int64), label: limits.Label.Or(st.label)}
 	if r.label > p.Ceiling {
 		return nil, fault.New(fault.PermissionDenied, fault.ReasonBadRequest,
 			"the request's label is %s and the caller may go up to %s: state a lower label if the data has one", r.label, p.Ceiling)
@@ -184,7 +192,7 @@ func (e *Engine) newRun(st *state, p auth.Principal, limits Limits, ch *chain.Ch
 			budget, limited = ch.Budget, true
 		}
 	}
-	r.ledger = ledger.New(budget, limited)
+	r.ledger = ledger.New(ledger.Config{Limit: budget, Limited: limited})
 	return r, nil
 }
 

@@ -20,16 +20,17 @@ func timeUntil(t time.Time) time.Duration { return max(time.Until(t), 0) }
 
 // steps runs steps one after the other.
 func (b *branch) steps(ctx context.Context, steps []*chain.Step) error {
-	for _, s := range steps {
-		if err := b.step(ctx, s); err != nil {
+	began, _ := b.ledger.Left()
+	for i, s := range steps {
+		if err := b.step(ctx, s, b.leftFor(s, steps[i+1:], began)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// step runs one step: its condition, its time, its work, and what its failure means.
-func (b *branch) step(ctx context.Context, s *chain.Step) error {
+// step runs one step: its condition, its time and money, its work, and what its failure means.
+func (b *branch) step(ctx context.Context, s *chain.Step, p purse) error {
 	path := b.pathOf(s.ID)
 	if err := b.emit(path, &StepStarted{Kind: string(s.Kind)}); err != nil {
 		return err
@@ -40,8 +41,9 @@ func (b *branch) step(ctx context.Context, s *chain.Step) error {
 		return b.emit(path, f)
 	}
 	inner, cancel := ctx, context.CancelFunc(func() {})
-	if s.Timeout > 0 {
-		inner, cancel = context.WithTimeout(ctx, s.Timeout)
+	until, why := b.until(s, p)
+	if why != "" {
+		inner, cancel = context.WithDeadline(ctx, until)
 	}
 	defer cancel()
 	told := &teller{emit: b.emit}
@@ -55,7 +57,13 @@ func (b *branch) step(ctx context.Context, s *chain.Step) error {
 		}
 	}
 	if err == nil {
+		whole := b.run
+		b.run = whole.narrowed(p, until)
 		res, finished, err = b.work(inner, s, path, told.tell)
+		if err != nil {
+			err = b.refusal(s, err)
+		}
+		b.run = whole
 	}
 	if err == nil {
 		b.results[s.ID] = res
@@ -66,12 +74,15 @@ func (b *branch) step(ctx context.Context, s *chain.Step) error {
 		return fault.At(s.ID, err)
 	}
 	if inner.Err() != nil {
-		late := fault.Wrap(err, fault.DeadlineExceeded, fault.ReasonDeadline, "the step's time of %s was up", s.Timeout)
+		late := fault.Wrap(err, fault.DeadlineExceeded, fault.ReasonDeadline, "%s", why)
 		late.Path = fault.From(err).Path
 		err = late
 	}
 	if !s.Optional || len(told.steps) > 0 && b.limits.NoRetract {
 		return fault.At(s.ID, err)
+	}
+	if !told.tried && p.spares(err) {
+		return end(&StepFinished{Status: StepSkipped, Reason: "what is left is kept for the steps after it: " + fault.From(err).Text})
 	}
 	for _, told := range told.steps {
 		if err := b.emit(told, &Retracted{Reason: string(fault.ReasonOf(err))}); err != nil {
@@ -81,14 +92,17 @@ func (b *branch) step(ctx context.Context, s *chain.Step) error {
 	return end(&StepFinished{Status: StepFailed, Reason: fault.From(err).Error()})
 }
 
-// teller knows which steps have told output that would have to be withdrawn.
+// teller knows which steps have told output that would have to be withdrawn, and whether a call was tried.
 type teller struct {
 	emit  emitter
 	steps []string
+	tried bool
 }
 
 func (t *teller) tell(step string, body Body) error {
 	switch body := body.(type) {
+	case *AttemptStarted:
+		t.tried = true
 	case *TextDelta:
 		if body.Output && !slices.Contains(t.steps, step) {
 			t.steps = append(t.steps, step)
@@ -159,9 +173,10 @@ func (b *branch) doParallel(ctx context.Context, s *chain.Step, emit emitter) (r
 	branches := make([]*branch, len(s.Parallel))
 	err := apart(ctx, emit, func(ctx context.Context, emit emitter) error {
 		group, ctx := errgroup.WithContext(ctx)
+		purses := b.leftForEach(s.Parallel)
 		for i, inner := range s.Parallel {
 			branches[i] = b.fork(emit)
-			group.Go(func() error { return guarded(func() error { return branches[i].step(ctx, inner) }) })
+			group.Go(func() error { return guarded(func() error { return branches[i].step(ctx, inner, purses[i]) }) })
 		}
 		return group.Wait()
 	})

@@ -90,6 +90,8 @@ type Step struct {
 	Label label.Label
 	// Timeout is the most time that the step may take. 0: what the run has left.
 	Timeout time.Duration
+	// Budget is the step's part of the run's money and time. Nil: nothing is said.
+	Budget *Budget
 
 	Generate  *Generate
 	Retrieve  *Retrieve

@@ -29,7 +29,7 @@ const (
 var (
 	chainKeys = []string{"chain", "version", "description", "input", "budget", "label", "steps", "output"}
 	inputKeys = []string{"type", "optional", "default", "description"}
-	stepKeys  = []string{"id", "when", "optional", "policy", "target", "label", "timeout",
+	stepKeys  = []string{"id", "when", "optional", "policy", "target", "label", "timeout", "budget",
 		"generate", "retrieve", "embed", "classify", "summarize", "choose", "parallel"}
 	budgetKeys = []string{"usd", "deadline"}
 )
@@ -161,6 +161,7 @@ func (p *parsing) whole(body ast.Node) {
 	} else {
 		p.fail(o.at, `the chain has no output: write output: "{{steps.ID.text}}"`)
 	}
+	p.checkBudgets(c.Steps)
 	p.checkReferences()
 }
 

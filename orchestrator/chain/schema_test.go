@@ -99,16 +99,19 @@ func TestSchemaAcceptsWhatIsRead(t *testing.T) {
 func TestSchemaRefusesWhatIsRefused(t *testing.T) {
 	s := compiledSchema(t)
 	for name, source := range map[string]string{
-		"unknown key":  strings.Replace(whole, "description:", "descr:", 1),
-		"two kinds":    file(`  - { id: a, embed: { text: x }, retrieve: { collection: x, query: y } }`),
-		"no kind":      file(`  - { id: a }`),
-		"not pinned":   file(`  - { id: a, generate: { prompt: p } }`),
-		"both":         file(`  - { id: a, generate: { prompt: p@1, user: x } }`),
-		"bad type":     strings.Replace(file(draftStep), "q: string", "q: sting", 1),
-		"bad label":    file(draftStep) + "label: secret\n",
-		"bad duration": file(draftStep) + "budget: { deadline: soon }\n",
-		"empty":        file("  []"),
-		"case":         file(`  - { id: a, choose: [ { when: "true" } ] }`),
+		"unknown key":   strings.Replace(whole, "description:", "descr:", 1),
+		"two kinds":     file(`  - { id: a, embed: { text: x }, retrieve: { collection: x, query: y } }`),
+		"no kind":       file(`  - { id: a }`),
+		"not pinned":    file(`  - { id: a, generate: { prompt: p } }`),
+		"both":          file(`  - { id: a, generate: { prompt: p@1, user: x } }`),
+		"bad type":      strings.Replace(file(draftStep), "q: string", "q: sting", 1),
+		"bad label":     file(draftStep) + "label: secret\n",
+		"bad duration":  file(draftStep) + "budget: { deadline: soon }\n",
+		"empty":         file("  []"),
+		"share and usd": file(`  - { id: a, budget: { share: 0.5, usd: 1 }, embed: { text: x } }`),
+		"no share":      file(`  - { id: a, budget: { share: 0 }, embed: { text: x } }`),
+		"no budget":     file(`  - { id: a, budget: {}, embed: { text: x } }`),
+		"case":          file(`  - { id: a, choose: [ { when: "true" } ] }`),
 	} {
 		if _, err := Parse("x.yaml", []byte(source)); err == nil {
 			t.Errorf("%s: Parse reads it", name)
@@ -130,7 +133,7 @@ func TestSchemaHasTheKeysThatAreRead(t *testing.T) {
 		return slices.Sorted(maps.Keys(o.(map[string]any)["properties"].(map[string]any)))
 	}
 	for name, want := range map[string][]string{"input": inputKeys, "step": stepKeys, "generate": generateKeys, "format": formatKeys,
-		"retrieve": retrieveKeys, "filter": filterKeys, "embed": embedKeys, "classify": classifyKeys, "summarize": summarizeKeys, "case": caseKeys} {
+		"retrieve": retrieveKeys, "filter": filterKeys, "stepBudget": stepBudgetKeys, "embed": embedKeys, "classify": classifyKeys, "summarize": summarizeKeys, "case": caseKeys} {
 		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), keys(defs[name])); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -143,6 +143,9 @@ func (p *parsing) common(o *object, s *Step, what string) {
 	if f, ok := o.get("timeout"); ok {
 		s.Timeout = p.duration(f.value, "timeout")
 	}
+	if f, ok := o.get("budget"); ok {
+		s.Budget = p.stepBudget(f, s, what)
+	}
 }
 
 func (p *parsing) kind(f field, s *Step, trail []branch) {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestReserveThenSettle(t *testing.T) {
-	l := New(100, true)
+	l := New(Config{Limit: 100, Limited: true})
 	r, err := l.Reserve(80)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestReserveThenSettle(t *testing.T) {
 }
 
 func TestWithoutLimitAnythingGoesAndUnknownCostsAreTold(t *testing.T) {
-	l := New(0, false)
+	l := New(Config{})
 	r, err := l.Reserve(1 << 40)
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestWithoutLimitAnythingGoesAndUnknownCostsAreTold(t *testing.T) {
 // Racing reservations never promise more than the limit together, and the books add up.
 func TestRaceNeverOverspends(t *testing.T) {
 	const limit = 10_000
-	l := New(limit, true)
+	l := New(Config{Limit: limit, Limited: true})
 	var spent, refused atomic.Int64
 	var wg sync.WaitGroup
 	for g := range 64 {
@@ -85,7 +85,7 @@ func TestRaceNeverOverspends(t *testing.T) {
 
 func TestOddAmountsMakeNoMoney(t *testing.T) {
 	for _, odd := range []providers.Money{-1_000_000, math.MinInt64, math.MaxInt64} {
-		l := New(100, true)
+		l := New(Config{Limit: 100, Limited: true})
 		r, err := l.Reserve(10)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +103,7 @@ func TestOddAmountsMakeNoMoney(t *testing.T) {
 			t.Errorf("%d: the total is %d", odd, cost)
 		}
 	}
-	l := New(0, false)
+	l := New(Config{})
 	for range 3 {
 		r, err := l.Reserve(math.MaxInt64)
 		if err != nil {
