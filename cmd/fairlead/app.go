@@ -19,6 +19,7 @@ import (
 	"fairlead/internal/store/sqlite"
 	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
+	"fairlead/orchestrator/record"
 	"fairlead/retrieval"
 	"fairlead/retrieval/split"
 )
@@ -92,7 +93,7 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	}
 	a.closers = append(a.closers, func() error { a.fleet.closeIdle(); return nil })
 	a.engine, err = orchestrator.New(orchestrator.Services{
-		Store: a.store, Sessions: a.store, Observer: a.telemetry.Observer(),
+		Store: a.store, Sessions: a.store, Observer: a.observer(o.own),
 		Retrieval: retrieval.Config{
 			LexicalWeight: &a.config.Retrieval.LexicalWeight,
 			Split:         split.Config{TargetBytes: int(a.config.Retrieval.Split.TargetBytes), MaxBytes: int(a.config.Retrieval.Split.MaxBytes)},
@@ -156,6 +157,16 @@ func (a *app) openTelemetry(ctx context.Context) error {
 		return shutdown(ctx)
 	})
 	return nil
+}
+
+// observer gives what watches runs: telemetry, and for a server the record of decisions.
+func (a *app) observer(own bool) orchestrator.Observer {
+	if own || !a.config.Record.Decisions {
+		return a.telemetry.Observer()
+	}
+	recorder := record.New(a.store, record.Config{Keep: a.config.Record.Keep, Dropped: a.telemetry.DecisionsDropped, Logger: a.logger})
+	a.closers = append(a.closers, recorder.Close) // before the store
+	return orchestrator.Observers{a.telemetry.Observer(), recorder}
 }
 
 func (a *app) openServer() error {

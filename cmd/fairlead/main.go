@@ -107,7 +107,7 @@ Try 'fairlead demo': it needs no key, no GPU and no network.`,
 		"start": {p.demoCommand(), p.serveCommand()},
 		"ask":   {p.askCommand(), p.chatCommand(), p.searchCommand()},
 		"keep":  {p.ingestCommand(), p.collectionsCommand(), p.documentsCommand()},
-		"run":   {p.targetsCommand(), p.routeCommand(), p.chainsCommand(), p.configCommand(), p.benchCommand(), p.faultproxyCommand()},
+		"run":   {p.targetsCommand(), p.routeCommand(), p.policyCommand(), p.chainsCommand(), p.configCommand(), p.benchCommand(), p.faultproxyCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

@@ -32,7 +32,7 @@ was interrupted. Errors and logs go to standard error. "fairlead completion SHEL
 		switch strings.Join(strings.Fields(c.CommandPath())[1:], " ") {
 		case "help", "completion", "completion bash", "completion fish", "completion powershell", "completion zsh":
 			continue // cobra's own
-		case "route", "config", "bench", "collections list", "documents list":
+		case "route", "policy", "config", "bench", "collections list", "documents list":
 			continue // they only hold others, or are what the command above them does
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", c.CommandPath(), strings.TrimSuffix(c.Short, "."))

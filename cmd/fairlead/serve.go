@@ -136,6 +136,7 @@ func needsRestart(before, after *config.Config) (parts []string) {
 	for name, changed := range map[string]bool{
 		"server":    fmt.Sprint(before.Server) != fmt.Sprint(after.Server),
 		"database":  before.Database != after.Database,
+		"record":    before.Record != after.Record,
 		"log":       before.Log != after.Log,
 		"telemetry": fmt.Sprint(before.Telemetry) != fmt.Sprint(after.Telemetry),
 		"retrieval": before.Retrieval.Split != after.Retrieval.Split || before.Retrieval.LexicalWeight != after.Retrieval.LexicalWeight,

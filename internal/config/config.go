@@ -14,6 +14,7 @@ type Config struct {
 	Log       Log                `yaml:"log" doc:"What the program writes about itself, to standard error."`
 	Telemetry Telemetry          `yaml:"telemetry" doc:"Traces and metrics. Neither ever carries content of requests or documents."`
 	Database  Database           `yaml:"database" doc:"Where documents, vectors and conversations are kept."`
+	Record    Record             `yaml:"record" doc:"What is kept of decisions, to try other policies on. It holds no content."`
 	Backends  map[string]Backend `yaml:"backends" doc:"Servers that serve models, by a name of your choice."`
 	Targets   map[string]Target  `yaml:"targets" doc:"Models on backends, by a name of your choice: what routing chooses between. The answerers inside the process (extractive, hashing) and discovered models join them by themselves."`
 	Policies  map[string]Policy  `yaml:"policies" doc:"What steps demand of a target and prefer, by a name of your choice. Without one named default there is a built-in default that prefers the best."`
@@ -71,6 +72,12 @@ type OTLP struct {
 // Database is where things are kept.
 type Database struct {
 	URL string `yaml:"url" default:"sqlite:fairlead.db" doc:"sqlite:FILE. The file is made when it is not there."`
+}
+
+// Record is what is kept of decisions.
+type Record struct {
+	Decisions bool          `yaml:"decisions" default:"true" doc:"Keep, for each model step of a server's runs, what routing knew, what it decided and what came of it. Commands that run on their own keep nothing."`
+	Keep      time.Duration `yaml:"keep" default:"168h" min:"1s" doc:"How long decisions are kept. Of each tenant no more than the newest 100,000 are."`
 }
 
 // Backend is a server that serves models. A map of them is keyed by name.

@@ -119,6 +119,7 @@ discover: { ollama: false }
 			OTLP: OTLP{Endpoint: "https://collector:4318", Headers: map[string]Secret{"Authorization": NewSecret("Bearer otlp-canary")}},
 		},
 		Database: Database{URL: "sqlite:/etc/fairlead/data/fairlead.db"},
+		Record:   Record{Decisions: true, Keep: 7 * 24 * time.Hour},
 		Backends: map[string]Backend{
 			"workstation": workstation,
 			"second":      second,
@@ -183,7 +184,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			text: "server: { listn: x }\nlogg: {}\n",
 			want: []string{
 				"/etc/fairlead/f.yaml:1:11: server.listn: unknown key; did you mean listen? (allowed: listen, allow_unauthenticated, hosts, tls, cors_origins, read_limit, max_in_flight, header_timeout, read_timeout, write_timeout, idle_timeout, request_timeout, drain_delay, drain_grace)",
-				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
+				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, record, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
 			},
 		},
 		{

@@ -22,6 +22,9 @@ type Options struct {
 	Environ []string
 	// Set is what flags say: text by path, such as "server.listen".
 	Set map[string]string
+	// Base holds where nothing else says a thing; entries of its maps stay beside those of the file. Nil: the
+	// defaults.
+	Base *Config
 }
 
 // Default gives the configuration of a program that was told nothing.
@@ -73,6 +76,10 @@ func load(o Options, data []byte) (*Config, *Report, error) {
 		anchors: map[string]ast.Node{}, report: &Report{origins: map[string]Origin{}},
 	}
 	c := defaults()
+	if o.Base != nil {
+		*c = *o.Base
+		c.Backends, c.Targets, c.Policies = maps.Clone(c.Backends), maps.Clone(c.Targets), maps.Clone(c.Policies)
+	}
 	if o.Path != "" {
 		// Absolute, so that a later change of the working directory changes nothing.
 		dir, err := filepath.Abs(filepath.Dir(o.Path))

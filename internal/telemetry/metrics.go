@@ -48,6 +48,7 @@ type metrics struct {
 	exclusions   *prometheus.CounterVec
 	truncated    *prometheus.CounterVec
 	retractions  prometheus.Counter
+	unrecorded   prometheus.Counter
 	configOK     prometheus.Gauge
 	configTime   prometheus.Gauge
 	requests     *prometheus.CounterVec
@@ -89,6 +90,8 @@ func newMetrics(b Build) *metrics {
 	m.truncated = counter("stream_truncated_total", "Streams that ended without the mark of their end.", "target")
 	m.retractions = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "retractions_total", Help: "Texts that were withdrawn after they had gone out."})
 	m.registry.MustRegister(m.retractions)
+	m.unrecorded = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "decisions_dropped_total", Help: "Runs whose decisions were not recorded, because the record could not keep up or the store failed."})
+	m.registry.MustRegister(m.unrecorded)
 	m.configOK = gauge("config_last_reload_success", "1 when the last load of the configuration went well, else 0.")
 	m.configTime = gauge("config_last_reload_success_timestamp_seconds", "When a load of the configuration last went well.")
 	m.requests = counter("http_requests_total", "HTTP requests that ended, by route, method and status.", "route", "method", "status")

@@ -177,5 +177,8 @@ func (t *Telemetry) ConfigReloaded(ok bool) {
 	t.metrics.configTime.Set(float64(time.Now().UnixMilli()) / 1000)
 }
 
+// DecisionsDropped counts runs whose decisions were not recorded.
+func (t *Telemetry) DecisionsDropped(runs int) { t.metrics.unrecorded.Add(float64(runs)) }
+
 // Observer gives what watches runs.
 func (t *Telemetry) Observer() *Observer { return &Observer{tracer: t.tracer, metrics: t.metrics} }

@@ -33,6 +33,7 @@ type Decision struct {
 	Documents    bool        `json:"documents,omitempty"`
 	Dialect      string      `json:"dialect,omitempty"`
 	PromptTokens int         `json:"prompt_tokens"`
+	Images       int         `json:"images,omitempty"`
 	// MaxOutput is 0 when it was not said.
 	MaxOutput int `json:"max_output,omitempty"`
 	// Left is the money left in the run. It counts when Limited.
@@ -68,6 +69,8 @@ type Candidate struct {
 	PausedFor time.Duration `json:"paused_ns,omitempty"`
 	OpenFor   time.Duration `json:"open_ns,omitempty"`
 	Probe     bool          `json:"probe,omitempty"`
+	// PromptTokens is what the prompt counts there. 0: as the decision says.
+	PromptTokens int `json:"prompt_tokens,omitempty"`
 	// Prediction is nil when there was none.
 	Prediction *routing.Prediction `json:"prediction,omitempty"`
 
@@ -151,14 +154,16 @@ func capabilities(names []string) (set providers.Capability) {
 func (d *Decision) request() *routing.Request {
 	return &routing.Request{
 		Step: d.Step, Tenant: d.Tenant, Label: d.Label, Needs: capabilities(d.Needs), Documents: d.Documents, Dialect: d.Dialect,
-		PromptTokens: d.PromptTokens, MaxOutput: d.MaxOutput, Locale: d.Locale, Classes: d.Classes,
+		PromptTokens: d.PromptTokens, Images: d.Images, MaxOutput: d.MaxOutput, Locale: d.Locale, Classes: d.Classes,
 		Left: routing.Left{Money: d.Left, Limited: d.Limited, Deadline: d.Deadline},
 	}
 }
 
 // candidate gives a candidate as Decide was given it.
 func (c *Candidate) candidate(now time.Time) routing.Candidate {
-	out := routing.Candidate{Target: c.Target.routing(), State: routing.State{OpenFor: c.OpenFor, Probe: c.Probe, Prediction: c.Prediction}}
+	out := routing.Candidate{Target: c.Target.routing(), State: routing.State{
+		OpenFor: c.OpenFor, PromptTokens: c.PromptTokens, Prediction: c.Prediction, Probe: c.Probe,
+	}}
 	if c.PausedFor > 0 {
 		out.State.PausedUntil = now.Add(c.PausedFor)
 	}

@@ -146,7 +146,7 @@ func decided(b *orchestrator.RouteDecided) Decision {
 	q := b.Request
 	d := Decision{
 		Time: b.Now, Policy: b.Policy.Name, PolicyDigest: digest(b.Policy), Quantile: b.Policy.Quantile, Pinned: b.Pinned,
-		Label: q.Label, Needs: q.Needs.Names(), Documents: q.Documents, Dialect: q.Dialect, PromptTokens: q.PromptTokens, MaxOutput: q.MaxOutput,
+		Label: q.Label, Needs: q.Needs.Names(), Documents: q.Documents, Dialect: q.Dialect, PromptTokens: q.PromptTokens, Images: q.Images, MaxOutput: q.MaxOutput,
 		Left: q.Left.Money, Limited: q.Left.Limited, Deadline: q.Left.Deadline, Locale: q.Locale, Classes: q.Classes,
 	}
 	if d.Quantile == 0 {
@@ -164,7 +164,7 @@ func decided(b *orchestrator.RouteDecided) Decision {
 			Cost: rec.Cost, CostKnown: rec.CostKnown, TTFT: rec.TTFT, Latency: rec.Latency,
 		}
 		if s := states[rec.Target.Name]; s != nil {
-			c.OpenFor, c.Probe, c.Prediction = s.OpenFor, s.Probe, s.Prediction
+			c.OpenFor, c.PromptTokens, c.Prediction, c.Probe = s.OpenFor, s.PromptTokens, s.Prediction, s.Probe
 			c.PausedFor = max(s.PausedUntil.Sub(b.Now), 0)
 		}
 		d.Candidates[i] = c

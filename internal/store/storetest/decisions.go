@@ -56,6 +56,7 @@ var decisionTests = map[string]func(t *testing.T, s Store){
 		cached := 0.5
 		in := decision(tenant, "r", 3, 0)
 		in.Chain, in.PolicyDigest, in.Quantile, in.Pinned, in.Dialect, in.Documents = "answer", "abc", 0.95, "small", "openai", true
+		in.Images = 2
 		in.PromptTokens, in.MaxOutput, in.Left, in.Limited, in.Deadline = 120, 64, providers.USD(0.01), true, noon.Add(time.Second)
 		in.Locale, in.Classes = "de-AT", map[string]routing.Class{"topic": {Label: "tax", Probability: 0.75}}
 		in.Chosen, in.Usage, in.Cost, in.CostKnown = "small", providers.Usage{Input: 120, Output: 9, CachedInput: 3, Reasoning: 2, Estimated: true}, 77, true
@@ -65,7 +66,7 @@ var decisionTests = map[string]func(t *testing.T, s Store){
 			{Target: record.Target{Target: routing.Target{Name: "small", Backend: "b", Kind: "ollama", Model: "m", Version: "2", Context: 8192, Clearance: label.Restricted,
 				Price: &providers.Price{Input: 1, CachedInput: &cached, Output: 2, PerCall: 3}, Quality: 0.5, TTFT: time.Second, PerToken: time.Millisecond, Origin: "config"},
 				Does: []string{"chat", "tools"}},
-				Probe: true, Rank: 1, Score: 0.5, Scored: true, Cost: 9, CostKnown: true, TTFT: 1, Latency: 2,
+				Probe: true, PromptTokens: 130, Rank: 1, Score: 0.5, Scored: true, Cost: 9, CostKnown: true, TTFT: 1, Latency: 2,
 				Prediction: &routing.Prediction{Wait: 1, TTFT: 2, TTFTKnown: true, Latency: 3, Known: true, Assumed: true, Finish: 0.5, FinishKnown: true, ErrorRate: 0.1, Samples: 12.5, Source: "observed"}},
 			{Target: record.Target{Target: routing.Target{Name: "big", Clearance: label.Public, Quality: -1}}, PausedFor: time.Second, OpenFor: time.Minute, Reason: routing.OutLabel},
 		}
