@@ -90,31 +90,6 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 
 // written adds the targets of the file.
 func (f *fleet) written(c *config.Config) error {
-	if err := f.written(c); err != nil {
-		return nil, err
-	}
-	if err := f.discover(ctx, c, getenv); err != nil {
-		return nil, err
-	}
-	if err := f.builtIn(); err != nil {
-		return nil, err
-	}
-	if err := f.policies(c); err != nil {
-		return nil, err
-	}
-	if err := f.texts(c); err != nil {
-		return nil, err
-	}
-	if f.config.Auto == "" && !f.chats() {
-		// Nothing here can chat, so "auto" is the chain that answers from documents.
-		f.config.Auto = "chain/answer"
-		f.notes = append(f.notes, "no chat model was found: \"auto\" stands for chain/answer, which answers from your documents")
-	}
-	return f, nil
-}
-
-// written adds the targets of the file.
-func (f *fleet) written(c *config.Config) error {
 	backends := map[string]*backend{}
 	for name, b := range c.Backends {
 		made, err := f.newBackend(name, b)
@@ -129,11 +104,6 @@ func (f *fleet) written(c *config.Config) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// written adds the targets of the file.
-func (f *fleet) written(c *config.Config) error {
 	return nil
 }
 
