@@ -174,6 +174,7 @@ func TestSchemaAndLoadAgree(t *testing.T) {
 	compiled := compileSchema(t)
 	good := map[string]string{
 		"example": Example(), "example, all of it": uncommented(), "defaults": Default().Dump(nil), "empty": "{}",
+		"weights":                   "policies: { default: { prefer: { cost: 0.2, latency: 0.7 }, scales: { cost_usd: 0.5 }, on_none: extractive, require: { at: p50 } } }\n",
 		"sections without settings": "server:\ntargets:\n",
 		"from the environment":      "server: { read_limit: \"${X}\" }\ntelemetry: { metrics: \"${M}\" }\nlog: { level: \"${L:-info}\" }\n",
 	}
@@ -197,6 +198,8 @@ func TestSchemaAndLoadAgree(t *testing.T) {
 		"serve: {}", "server: { listen: 5 }", "server: []", "log: { level: loud }", "telemetry: { sample_ratio: 2 }",
 		"telemetry: { metrics: 1 }", "backends: { a: {} }", "backends: { \"a b\": { kind: hashing } }",
 		"targets: { t: { backend: b, does: [fly] } }", "policies: { p: { attempts: 1.5 } }", "policies: { p: { attempts: 0 } }",
+		"policies: { p: { prefer: { speed: 1 } } }", "policies: { p: { prefer: { cost: -1 } } }", "policies: { p: { prefer: [cost] } }",
+		"policies: { p: { on_none: shrug } }", "policies: { p: { require: { at: p42 } } }", "policies: { p: { scales: { cost_usd: 0 } } }",
 		"chains: { files: x }", "database: { url: null }", "targets: { t: { backend: b, price: { input: -1 } } }",
 	}
 	for _, text := range bad {

@@ -186,6 +186,37 @@ func TestOrderOfCandidatesNeverMatters(t *testing.T) {
 	}
 }
 
+// More targets than there is room for on the stack are ordered as few are.
+func TestManyTargets(t *testing.T) {
+	rng := random{rand.New(rand.NewPCG(9, 10))}
+	for _, n := range []int{0, 1, 127, 128, 129, 1000} {
+		var candidates []Candidate
+		for i := range n {
+			c := rng.candidate(i)
+			c.Target.Name = fmt.Sprintf("t%04d", i)
+			candidates = append(candidates, c)
+		}
+		rng.Shuffle(n, func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
+		plan := Decide(&Request{Label: label.Public, Needs: providers.Chat}, candidates, &Policy{}, now)
+		seen := map[string]bool{}
+		for i := range plan.Records {
+			r := &plan.Records[i]
+			seen[r.Target.Name] = true
+			switch {
+			case i < plan.Eligible && (r.Reason != In || r.Rank != i+1):
+				t.Errorf("%d of %d: %+v", i, n, r)
+			case i >= plan.Eligible && r.Reason == In, i > plan.Eligible && r.Target.Name < plan.Records[i-1].Target.Name:
+				t.Errorf("%d of %d: %s after %s", i, n, r.Target.Name, plan.Records[i-1].Target.Name)
+			case i > 0 && i < plan.Eligible && r.Score > plan.Records[i-1].Score:
+				t.Errorf("%d of %d: %v after %v", i, n, r.Score, plan.Records[i-1].Score)
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d of %d targets", len(seen), n)
+		}
+	}
+}
+
 // A target's score depends on the target, the request and the policy, never on the other targets: so adding
 // one never makes the best score worse, and scores of different requests can be compared.
 func TestScoresAreComparable(t *testing.T) {
