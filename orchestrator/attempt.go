@@ -265,12 +265,10 @@ func (a *attempt) settle(reserved *ledger.Reservation, err error) {
 
 // written gives our count of what came.
 func (a *attempt) written(got *providers.Answer) int {
-	text := 0
-	if a.target.Encoding != "" {
-		text = a.target.Encoding.Count(got.Text)
-		return text + providers.EstimateTokens(a.collected.Len()-len(got.Text))
+	if a.target.Encoding == "" {
+		return providers.EstimateTokens(a.collected.Len())
 	}
-	return providers.EstimateTokens(a.collected.Len())
+	return a.target.Encoding.Count(got.Text) + providers.EstimateTokens(a.collected.Len()-len(got.Text))
 }
 
 // served gives the call's share of its backend's time, without the part in which the reader kept it waiting.
