@@ -16,7 +16,9 @@ type renderer struct {
 	json     bool
 
 	// said is true while text of an answer stands on the current line.
-	said      bool
+	said bool
+	// streamed is true when text of an answer came before the end.
+	streamed  bool
 	citations []*fairleadv1.Citation
 	steps     []*shownStep
 	finished  *fairleadv1.RunFinished
@@ -52,7 +54,7 @@ func (r *renderer) event(ev *fairleadv1.Event) error {
 	case *fairleadv1.Event_TextDelta:
 		if k.TextDelta.GetOutput() {
 			fmt.Fprint(r.out, k.TextDelta.GetText())
-			r.said = true
+			r.said, r.streamed = true, true
 		}
 	case *fairleadv1.Event_ToolCallDelta:
 		if d := k.ToolCallDelta; d.GetName() != "" {
@@ -136,6 +138,9 @@ func (r *renderer) end() error {
 	}
 	if r.json {
 		return nil
+	}
+	if output := r.finished.GetOutput(); output != "" && !r.streamed {
+		fmt.Fprintln(r.out, output) // made of several steps, it is known at the end
 	}
 	r.sources()
 	return nil

@@ -27,6 +27,7 @@ const (
 	operationChat       = "chat"
 	operationEmbeddings = "embeddings"
 	operationRetrieval  = "retrieval"
+	operationClassify   = "classify" // the conventions have no name for it
 )
 
 // Our own attributes.

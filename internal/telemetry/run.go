@@ -164,8 +164,11 @@ func (r *run) openAttempt(e *orchestrator.Event, b *orchestrator.AttemptStarted)
 	}
 	if r.recording && b.Target != nil {
 		operation := operationChat
-		if s.kind == "embed" {
+		switch s.kind {
+		case "embed":
 			operation = operationEmbeddings
+		case "classify":
+			operation = operationClassify
 		}
 		attributes := []attribute.KeyValue{
 			keyOperation.String(operation), keyProvider.String(b.Target.Kind), keyRequestModel.String(b.Target.Model),
