@@ -157,7 +157,7 @@ func (r *run) verdict(ctx context.Context, err error, stopped bool) error {
 	return f
 }
 
-// left is what the run has left.
+// left is what the run, or the step that sees it so, has left.
 func (r *run) left() routing.Left {
 	money, limited := r.ledger.Left()
 	return routing.Left{Money: money, Limited: limited, Deadline: r.deadline}

@@ -64,7 +64,7 @@ func (r *Record) why(reason Reason) string {
 		if !r.CostKnown {
 			return unpriced(t) + ", and the run has a budget"
 		}
-		return fmt.Sprintf("up to %s is over the %s that the run has left", r.Cost, q.Left.Money)
+		return fmt.Sprintf("up to %s is over the %s that is left for it", r.Cost, q.Left.Money)
 	case OutLatency:
 		if p.MaxTTFT > 0 && r.TTFT > p.MaxTTFT {
 			return fmt.Sprintf("first token in about %s is over the policy's %s", round(r.TTFT), p.MaxTTFT)
