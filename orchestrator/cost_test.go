@@ -10,6 +10,7 @@ import (
 
 	"fairlead/internal/auth"
 	"fairlead/internal/fault"
+	"fairlead/internal/label"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/routing"
 	"fairlead/providers"
@@ -170,4 +171,37 @@ func TestReportsCorrectTheCountOfTheirTarget(t *testing.T) {
 	if a, _, _ := ask(); a != ours {
 		t.Errorf("of another model: %d", a)
 	}
+}
+
+// resting embeds after two seconds.
+type resting struct{}
+
+func (resting) Embed(_ context.Context, req *providers.EmbedRequest) (*providers.Embeddings, error) {
+	time.Sleep(2 * time.Second)
+	out := &providers.Embeddings{Usage: providers.Usage{Input: 10}}
+	for range req.Texts {
+		out.Vectors = append(out.Vectors, []float32{1})
+	}
+	return out, nil
+}
+
+func TestTheTimeOfVectorsIsPaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		paid := orchestrator.Target{Embedder: resting{}, Target: routing.Target{Name: "gpu", Backend: "pool", Kind: "scripted", Model: "m", Does: providers.Embed,
+			Clearance: label.Internal, Quality: -1, Price: &providers.Price{GPUHour: 3.6}}}
+		limited := orchestrator.EmbedRequest{Model: "gpu", Texts: []string{"some words"}, Limits: orchestrator.Limits{Limited: true, Budget: providers.USD(0.006)}}
+		if _, err := bare(t, routing.Policy{}, paid).Embed(t.Context(), auth.Local(), limited); err == nil {
+			t.Error("its time is not known, and it is called under a budget")
+		}
+		for ttft, in := range map[time.Duration]bool{2 * time.Second: true, time.Minute: false} {
+			paid.TTFT = ttft
+			got, err := bare(t, routing.Policy{}, paid).Embed(t.Context(), auth.Local(), limited)
+			if (err == nil) != in {
+				t.Errorf("ttft %v: %v", ttft, err)
+			}
+			if err == nil && (got.Cost != providers.USD(0.002) || !got.CostKnown) {
+				t.Errorf("ttft %v: it cost %s", ttft, got.Cost)
+			}
+		}
+	})
 }

@@ -51,6 +51,9 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	r.signal(req, q.policy, q.classes)
 	now := time.Now()
 	candidates := []routing.Candidate{{Target: &t.Target.Target, State: t.live()}}
+	if t.Price != nil && t.Price.GPUHour != 0 {
+		candidates[0].State.Prediction = r.errandTime(q, req.PromptTokens, now)
+	}
 	plan := routing.Decide(req, candidates, q.policy, now)
 	decided := &RouteDecided{Plan: plan, Request: req, Policy: q.policy, Candidates: candidates, Now: now, Pinned: t.Name}
 	if err := tell(decided); err != nil {
@@ -127,6 +130,20 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	f := e.Fault()
 	f.Text = "target " + t.Name + ": " + f.Text
 	return 0, false, f
+}
+
+// errandTime gives what an errand is expected to take. It writes nothing, so its answer is its first token.
+func (r *run) errandTime(q *errand, tokens int, now time.Time) *routing.Prediction {
+	quantile := q.policy.Quantile
+	if quantile == 0 {
+		quantile = routing.DefaultQuantile
+	}
+	p := r.engine.seen.Snapshot(now).Predict(observe.Query{Target: &q.target.Target.Target, Step: q.path, PromptTokens: tokens, MaxOutput: -1,
+		Quantile: quantile, Concurrency: q.target.Limiter.size()})
+	return &routing.Prediction{
+		Wait: p.Wait, TTFT: p.TTFT, TTFTKnown: p.TTFTKnown, Latency: p.Latency, Known: p.Known,
+		Assumed: p.Source <= observe.SourceKind, ErrorRate: p.ErrorRate, Samples: p.Samples, Source: p.Source.String(),
+	}
 }
 
 // guarded makes the call. A panic of the adapter is a failed call.
