@@ -202,6 +202,9 @@ func (s *simulation) print(r *record.Report, crossed []string) error {
 	if r.LeftOut > 0 {
 		say("left out: %d steps, whose policy the file does not have: %s", r.LeftOut, strings.Join(r.Missing, ", "))
 	}
+	if r.Escalations > 0 {
+		say("left out: %d second answers, which were asked for because the first did not do", r.Escalations)
+	}
 	if len(r.Moves) > 0 {
 		say("")
 		rows := make([][]string, len(r.Moves))

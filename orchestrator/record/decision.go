@@ -28,6 +28,9 @@ type Decision struct {
 	// Pinned is the target that the step or the caller named, which alone could be chosen.
 	Pinned string `json:"pinned,omitempty"`
 
+	// Escalated says that it is about the second answer of a step whose first did not do.
+	Escalated bool `json:"escalated,omitempty"`
+
 	Label        label.Label `json:"label"`
 	Needs        []string    `json:"needs"`
 	Documents    bool        `json:"documents,omitempty"`

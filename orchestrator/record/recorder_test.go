@@ -162,6 +162,27 @@ func TestWhatIsKept(t *testing.T) {
 	}
 }
 
+func TestASecondAnswerIsNotDecidedAnew(t *testing.T) {
+	s := &shelf{}
+	r := record.New(s, record.Config{})
+	first, second := plan(label.Internal), plan(label.Internal)
+	first.Policy.Escalate = &routing.Escalation{To: routing.Best}
+	second.Policy.Prefer = routing.Best
+	play(r, "run", nil, first, started(1, small), used(1, small), second, started(2, big), used(2, big), &orchestrator.StepFinished{Status: orchestrator.StepDone})
+	_ = r.Close()
+	if len(s.kept) != 2 || s.kept[0].Escalated || !s.kept[1].Escalated || s.kept[0].Chosen != "small" || s.kept[1].Chosen != "big" ||
+		s.kept[0].Outcome != record.OK || s.kept[1].Outcome != record.OK {
+		t.Fatalf("%+v", s.kept)
+	}
+	sim := record.NewSimulation([]routing.Policy{{Name: "default", Prefer: routing.Cheapest}}, nil)
+	for i := range s.kept {
+		sim.Add(&s.kept[i])
+	}
+	if got := sim.Report(); got.Steps != 1 || got.Escalations != 1 || got.Changed != 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAFullQueueDropsAndNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

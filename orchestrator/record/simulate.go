@@ -30,6 +30,9 @@ type Report struct {
 	// LeftOut is how many were not, because there is no policy of their name; Missing names those policies.
 	LeftOut int      `json:"left_out"`
 	Missing []string `json:"missing_policies,omitempty"`
+	// Escalations is how many plans were for a second answer, because the first did not do. They are left out:
+	// whether there would be one depends on the first.
+	Escalations int `json:"escalations,omitempty"`
 	// Changed is how many would have gone to another target first, or to none where there was one, or the
 	// other way round.
 	Changed int `json:"changed"`
@@ -98,6 +101,10 @@ func NewSimulation(policies []routing.Policy, targets []routing.Target) *Simulat
 
 // Add decides a recorded step anew.
 func (s *Simulation) Add(d *Decision) {
+	if d.Escalated {
+		s.report.Escalations++
+		return
+	}
 	policy := s.policy(d)
 	if policy == nil {
 		s.report.LeftOut++

@@ -32,6 +32,8 @@ type step struct {
 	attempts []attempt
 	// closed says that the step went on after the plan's attempts, and well that it went well.
 	closed, well bool
+	// escalated says that the plan is for a second answer.
+	escalated bool
 }
 
 type attempt struct {
@@ -61,7 +63,8 @@ func (t *trail) event(e *orchestrator.Event) {
 		if s != nil {
 			s.closed, s.well = true, true // a step that asks again has read the answer before
 		}
-		t.steps = append(t.steps, &step{path: e.Step, seq: e.Seq, plan: b})
+		again := s != nil && s.plan.Policy.Escalate != nil && b.Policy.Escalate == nil
+		t.steps = append(t.steps, &step{path: e.Step, seq: e.Seq, plan: b, escalated: again})
 	case *orchestrator.AttemptStarted:
 		if a := s.attempt(b.Attempt); a != nil {
 			a.target = b.Target
@@ -136,6 +139,7 @@ func (t *trail) decisions() []Decision {
 		d := &out[i]
 		*d = decided(s.plan)
 		d.RunID, d.Seq, d.Tenant, d.Chain, d.Step = t.runID, s.seq, t.tenant, t.chain, s.path
+		d.Escalated = s.escalated
 		s.outcome(d, t.err)
 	}
 	return out
