@@ -159,7 +159,9 @@ func TestFaultsWithoutEnd(t *testing.T) {
 					leave()
 				}
 				x := p.over(t)
-				if !x.Left || x.Hit != (fault.Kind != Delay) {
+				// Who leaves with the last byte before a stall may be gone before it begins.
+				either := fault.Kind == Stall && fault.At > 0
+				if !x.Left || !either && x.Hit != (fault.Kind != Delay) {
 					t.Errorf("the exchange: %+v", x)
 				}
 				if s := p.Stats(); s.Left != 1 || s.Requests != 1 {
