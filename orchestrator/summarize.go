@@ -16,6 +16,9 @@ import (
 // doSummarize makes one text of several. Each call is routed, paid and explained by itself; the last one,
 // whose text is the summary, is streamed.
 func (b *branch) doSummarize(ctx context.Context, s *chain.Step, path string, emit emitter) (result, *StepFinished, error) {
+	// Calls of langchaingo's goroutines may outlive a failure, and the step's own view of the run does not.
+	own := *b
+	b = &own
 	z := s.Summarize
 	args := langchain.SummarizeArgs{Method: string(z.Method), Request: providers.Request{MaxTokens: z.MaxTokens, Temperature: z.Temperature}}
 	l := label.Join(s.Label, b.labelOf(z.Text, z.Instruction))
