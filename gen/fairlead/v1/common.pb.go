@@ -1161,8 +1161,9 @@ type Candidate struct {
 	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// True when it may be tried.
 	Eligible bool `protobuf:"varint,2,opt,name=eligible,proto3" json:"eligible,omitempty"`
-	// Why it is out: a stable word such as "clearance", "capability", "context_window", "cost", "quality",
-	// "latency", "breaker_open", "when", "not_requested". Empty when eligible.
+	// Why it is out: a stable word such as "clearance", "capability", "context_window", "cost", "budget",
+	// "quality", "latency", "deadline", "breaker_open", "paused", "when", "dialect", "not_requested". Empty when
+	// eligible.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The same for people, with the figures.
 	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
@@ -1325,7 +1326,10 @@ type Plan struct {
 	// What the step needs of a target, such as "chat", "tools".
 	Needs []string `protobuf:"bytes,6,rep,name=needs,proto3" json:"needs,omitempty"`
 	// One sentence: which target first, and why.
-	Summary       string `protobuf:"bytes,7,opt,name=summary,proto3" json:"summary,omitempty"`
+	Summary string `protobuf:"bytes,7,opt,name=summary,proto3" json:"summary,omitempty"`
+	// How the policy's soft limits were left aside because no target qualified: "cheapest" or "extractive".
+	// Empty: they were not.
+	Relaxed       string `protobuf:"bytes,8,opt,name=relaxed,proto3" json:"relaxed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1405,6 +1409,13 @@ func (x *Plan) GetNeeds() []string {
 func (x *Plan) GetSummary() string {
 	if x != nil {
 		return x.Summary
+	}
+	return ""
+}
+
+func (x *Plan) GetRelaxed() string {
+	if x != nil {
+		return x.Relaxed
 	}
 	return ""
 }
@@ -1516,7 +1527,7 @@ const file_fairlead_v1_common_proto_rawDesc = "" +
 	"\x12_predicted_ttft_msB\x17\n" +
 	"\x15_predicted_latency_msB\n" +
 	"\n" +
-	"\b_quality\"\xa0\x02\n" +
+	"\b_quality\"\xc3\x02\n" +
 	"\x04Plan\x12 \n" +
 	"\x06policy\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06policy\x126\n" +
 	"\n" +
@@ -1526,7 +1537,8 @@ const file_fairlead_v1_common_proto_rawDesc = "" +
 	"\rprompt_tokens\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\fpromptTokens\x12,\n" +
 	"\routput_tokens\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\foutputTokens\x12\x14\n" +
 	"\x05needs\x18\x06 \x03(\tR\x05needs\x12\"\n" +
-	"\asummary\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\asummary*r\n" +
+	"\asummary\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\asummary\x12!\n" +
+	"\arelaxed\x18\b \x01(\tB\a\xbaH\x04r\x02\x18 R\arelaxed*r\n" +
 	"\x05Label\x12\x15\n" +
 	"\x11LABEL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fLABEL_PUBLIC\x10\x01\x12\x12\n" +

@@ -369,7 +369,11 @@ type Price struct {
 	// For a million tokens written.
 	OutputPerMillion float64 `protobuf:"fixed64,3,opt,name=output_per_million,json=outputPerMillion,proto3" json:"output_per_million,omitempty"`
 	// For each call.
-	PerCall       float64 `protobuf:"fixed64,4,opt,name=per_call,json=perCall,proto3" json:"per_call,omitempty"`
+	PerCall float64 `protobuf:"fixed64,4,opt,name=per_call,json=perCall,proto3" json:"per_call,omitempty"`
+	// For each picture of a request.
+	PerImage float64 `protobuf:"fixed64,5,opt,name=per_image,json=perImage,proto3" json:"per_image,omitempty"`
+	// For each hour that its server is at work, shared by the calls that it serves.
+	GpuHour       float64 `protobuf:"fixed64,6,opt,name=gpu_hour,json=gpuHour,proto3" json:"gpu_hour,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -428,6 +432,20 @@ func (x *Price) GetOutputPerMillion() float64 {
 func (x *Price) GetPerCall() float64 {
 	if x != nil {
 		return x.PerCall
+	}
+	return 0
+}
+
+func (x *Price) GetPerImage() float64 {
+	if x != nil {
+		return x.PerImage
+	}
+	return 0
+}
+
+func (x *Price) GetGpuHour() float64 {
+	if x != nil {
+		return x.GpuHour
 	}
 	return 0
 }
@@ -560,12 +578,14 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"\x11tokens_per_second\x18\b \x01(\x01H\x02R\x0ftokensPerSecond\x88\x01\x01B\x0e\n" +
 	"\f_ttft_p50_msB\x0e\n" +
 	"\f_ttft_p95_msB\x14\n" +
-	"\x12_tokens_per_second\"\x97\x02\n" +
+	"\x12_tokens_per_second\"\xef\x02\n" +
 	"\x05Price\x12:\n" +
 	"\x11input_per_million\x18\x01 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\x0finputPerMillion\x12L\n" +
 	"\x18cached_input_per_million\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x15cachedInputPerMillion\x88\x01\x01\x12<\n" +
 	"\x12output_per_million\x18\x03 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\x10outputPerMillion\x12)\n" +
-	"\bper_call\x18\x04 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\aperCallB\x1b\n" +
+	"\bper_call\x18\x04 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\aperCall\x12+\n" +
+	"\tper_image\x18\x05 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\bperImage\x12)\n" +
+	"\bgpu_hour\x18\x06 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\agpuHourB\x1b\n" +
 	"\x19_cached_input_per_million\"F\n" +
 	"\x0eExplainRequest\x124\n" +
 	"\x04chat\x18\x01 \x01(\v2\x18.fairlead.v1.ChatRequestB\x06\xbaH\x03\xc8\x01\x01R\x04chat\"8\n" +

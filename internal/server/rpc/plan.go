@@ -20,6 +20,7 @@ func planMessage(p *routing.Plan) *pb.Plan {
 		OutputTokens: int64(p.OutputTokens),
 		Needs:        p.Needs.Names(),
 		Summary:      validText(p.Summary()),
+		Relaxed:      string(p.Relaxed),
 	}
 	for i := range p.Records {
 		out.Candidates[i] = candidateMessage(&p.Records[i])
@@ -81,6 +82,8 @@ func targetMessage(c *routing.Candidate) *pb.Target {
 			CachedInputPerMillion: p.CachedInput,
 			OutputPerMillion:      p.Output,
 			PerCall:               p.PerCall,
+			PerImage:              p.PerImage,
+			GpuHour:               p.GPUHour,
 		}
 	}
 	return out
