@@ -20,7 +20,7 @@ func planMessage(p *routing.Plan) *pb.Plan {
 		OutputTokens: int64(p.OutputTokens),
 		Needs:        p.Needs.Names(),
 		Summary:      validText(p.Summary()),
-		Relaxed:      string(p.Relaxed),
+		Relaxed:      p.Relaxed,
 	}
 	for i := range p.Records {
 		out.Candidates[i] = candidateMessage(&p.Records[i])
