@@ -43,8 +43,14 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 		asked.req.At = now
 	}
 	scorer := newScorer(policy, asked.by)
+	// The records are made where the usual number of them needs no memory, and put in order once.
+	var few [64]Record
+	records := few[:min(len(candidates), len(few))]
+	if len(candidates) > len(few) {
+		records = make([]Record, len(candidates))
+	}
 	for i := range candidates {
-		r, c := &plan.Records[i], &candidates[i]
+		r, c := &records[i], &candidates[i]
 		r.Target, r.from = c.Target, asked
 		predict(r, &c.State, req, output)
 		r.Reason = reject(&asked.req, c, policy, r, now)
@@ -56,10 +62,10 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 		}
 	}
 	if plan.Eligible == 0 {
-		plan.relax(candidates)
+		plan.relax(candidates, records)
 		scorer.by = asked.by
 	}
-	scorer.order(plan.Records, plan.Eligible)
+	scorer.order(plan.Records, records, plan.Eligible)
 	probe(plan.Order())
 	for i := range plan.Order() {
 		plan.Records[i].Rank = i + 1
@@ -69,7 +75,7 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 
 // relax lets in what misses the soft limits of the policy and nothing else, as its OnNone says. What is out
 // for another reason is not looked at again: no rule lets a target see what it is not cleared for.
-func (p *Plan) relax(candidates []Candidate) {
+func (p *Plan) relax(candidates []Candidate, records []Record) {
 	asked := &p.asked
 	rule := asked.policy.OnNone
 	if rule != OnNoneCheapest && rule != OnNoneExtractive {
@@ -78,8 +84,8 @@ func (p *Plan) relax(candidates []Candidate) {
 	hard := *asked.policy
 	hard.MinQuality, hard.MaxCost, hard.MaxTTFT, hard.MaxLatency = 0, 0, 0, 0
 	scorer := newScorer(asked.policy, Cheapest)
-	for i := range p.Records {
-		r, c := &p.Records[i], &candidates[i]
+	for i := range records {
+		r, c := &records[i], &candidates[i]
 		missed := r.Reason
 		if missed != OutQuality && missed != OutCost && missed != OutLatency {
 			continue

@@ -142,9 +142,9 @@ func badness(r *Record) float64 {
 	return math.Inf(1)
 }
 
-// order puts the records that are in first, in the order of the preference, and then those that are out, by
-// name. Ties go to the better, then the cheaper, then the first by name.
-func (s *scorer) order(records []Record, eligible int) {
+// order copies the records to where they belong: those that are in first, in the order of the preference,
+// and then those that are out, by name. Ties go to the better, then the cheaper, then the first by name.
+func (s *scorer) order(to, records []Record, eligible int) {
 	var few [128]place // the usual number of targets needs no memory
 	places := few[:0]
 	if len(records) > len(few) {
@@ -179,22 +179,7 @@ func (s *scorer) order(records []Record, eligible int) {
 	slices.SortFunc(places[eligible:], func(a, b place) int {
 		return strings.Compare(records[a.at].Target.Name, records[b.at].Target.Name)
 	})
-	// Each cycle of the permutation is followed once, so that no second list is needed.
 	for i := range places {
-		if places[i].at < 0 {
-			continue
-		}
-		held := records[i]
-		to := i
-		for {
-			from := int(places[to].at)
-			places[to].at = -1
-			if from == i {
-				records[to] = held
-				break
-			}
-			records[to] = records[from]
-			to = from
-		}
+		to[i] = records[places[i].at]
 	}
 }
