@@ -259,6 +259,7 @@ func (a *attempt) settle(reserved *ledger.Reservation, err error) {
 		u.Cost, u.CostKnown = t.Price.Bill(providers.Work{Usage: usage, Images: a.req.Images(), Service: a.served(u.Duration), Timed: true})
 	}
 	reserved.Settle(usage, u.Cost, u.CostKnown)
+	a.target.spent.add(time.Now(), u.Cost)
 	// The caller may have left: the books and the observer are told all the same.
 	_ = a.emit(a.path, u)
 }

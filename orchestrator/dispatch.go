@@ -149,7 +149,7 @@ type dispatch struct {
 // attempt makes an attempt at a target, with leave of its breaker; nil when there is none.
 func (d *dispatch) attempt(rec *routing.Record, othersLeft bool) *attempt {
 	t := d.st.byName[rec.Target.Name]
-	leave, ok := t.breaker.acquire()
+	leave, ok := t.acquire()
 	if !ok {
 		return nil
 	}
@@ -235,11 +235,23 @@ func (d *dispatch) end(ctx context.Context) error {
 	return exhausted(d.failures)
 }
 
+// acquire gives leave for a call: its backend may take one more this minute, and its breaker lets it through.
+func (t *target) acquire() (permit, bool) {
+	if !t.Limiter.begin(time.Now()) {
+		return permit{}, false
+	}
+	return t.breaker.acquire()
+}
+
 // shut is the failure of a target that is left alone since the plan was made.
 func shut(t *target) error {
-	wait, _ := t.breaker.open()
-	f := fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "target %s: too many of its calls have failed, so it is left alone for a moment", t.Name)
-	f.RetryAfter = wait
+	if wait, open := t.breaker.open(); open {
+		f := fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "target %s: too many of its calls have failed, so it is left alone for a moment", t.Name)
+		f.RetryAfter = wait
+		return f
+	}
+	f := fault.New(fault.ResourceExhausted, fault.ReasonRateLimited, "target %s: its backend takes no more calls at the moment", t.Name)
+	f.RetryAfter = max(time.Until(t.live().PausedUntil), 0)
 	return f
 }
 

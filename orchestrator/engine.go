@@ -131,7 +131,7 @@ func (e *Engine) Configure(c Config) error {
 func (e *Engine) inherit(st, old *state) {
 	for name, before := range old.byName {
 		if t := st.byName[name]; before.same(t) {
-			t.breaker, t.pausedUntil = before.breaker, before.pausedUntil
+			t.breaker, t.pausedUntil, t.spent = before.breaker, before.pausedUntil, before.spent
 		} else {
 			e.seen.Forget(name)
 			e.corrections.forget(name)
@@ -161,6 +161,7 @@ func (e *Engine) Targets() []routing.Candidate {
 			}
 			live.PerToken50 = busiest(stats.PerToken[:]).P50
 		}
+		live.CostMinute = e.state.Load().spentOn(name)
 		out[i].State.Live = live
 	}
 	return out
@@ -193,43 +194,11 @@ func (e *Engine) Chains() []*chain.Chain { return slices.Clone(e.state.Load().ch
 // Auto gives what the model "auto" means.
 func (e *Engine) Auto() string { return e.state.Load().auto }
 
-// Limiter bounds how many calls a backend has in flight.
-type Limiter struct{ slots chan struct{} }
-
-// NewLimiter makes a limiter of n calls; n must be above 0.
-func NewLimiter(n int) *Limiter { return &Limiter{slots: make(chan struct{}, n)} }
-
-// acquire waits for a place. The nil limiter has always one.
-func (l *Limiter) acquire(ctx context.Context) error {
-	if l == nil {
-		return nil
-	}
-	select {
-	case l.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// size gives how many calls the limiter lets through. 0: any number.
-func (l *Limiter) size() int {
-	if l == nil {
-		return 0
-	}
-	return cap(l.slots)
-}
-
-func (l *Limiter) release() {
-	if l != nil {
-		<-l.slots
-	}
-}
-
 // target is a Target with what is known of it now.
 type target struct {
 	Target
 	breaker breaker
+	spent   *spend
 	// pausedUntil is in nanoseconds since 1970; 0 is not paused.
 	pausedUntil *atomic.Int64
 	// meter is that of the target's backend.
@@ -237,7 +206,7 @@ type target struct {
 }
 
 func newTarget(t Target) *target {
-	return &target{Target: t, breaker: newBreaker(), pausedUntil: new(atomic.Int64), meter: &meter{}}
+	return &target{Target: t, breaker: newBreaker(), spent: &spend{}, pausedUntil: new(atomic.Int64), meter: &meter{}}
 }
 
 // same says whether what was learned of one target holds for the other.
@@ -261,6 +230,10 @@ func (t *target) pause(d time.Duration) {
 func (t *target) live() (s routing.State) {
 	if ns := t.pausedUntil.Load(); ns != 0 {
 		s.PausedUntil = time.Unix(0, ns)
+	}
+	now := time.Now()
+	if wait := t.Limiter.wait(now); wait > 0 && s.PausedUntil.Before(now.Add(wait)) {
+		s.PausedUntil = now.Add(wait)
 	}
 	s.OpenFor, _ = t.breaker.open()
 	return s

@@ -463,7 +463,7 @@ func TestTheLimiterBoundsCallsInFlight(t *testing.T) {
 		<-release
 		yield(providers.Chunk{Text: "x", Finish: providers.FinishStop}, nil)
 	})
-	slow.Limiter = orchestrator.NewLimiter(2)
+	slow.Limiter = orchestrator.NewLimiter(2, 0)
 	e := engine(t, setup{targets: []orchestrator.Target{slow}})
 	done := make(chan error)
 	for range 8 {

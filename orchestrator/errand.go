@@ -65,7 +65,7 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	if q.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
 		return 0, false, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Name, q.label)
 	}
-	leave, ok := t.breaker.acquire()
+	leave, ok := t.acquire()
 	if !ok {
 		return 0, false, shut(t)
 	}
@@ -115,6 +115,7 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 			cost, known = t.Price.Bill(providers.Work{Usage: usage, Service: served, Timed: true})
 		}
 		reserved.Settle(usage, cost, known)
+		t.spent.add(sample.Now, cost)
 		// The caller may have left: the books and the observer are told all the same.
 		_ = tell(&AttemptUsage{Attempt: 1, Target: &t.Target.Target, Reported: reported, Usage: usage, Cost: cost, CostKnown: known,
 			TTFT: sample.TTFT, Duration: took})

@@ -137,7 +137,7 @@ func (billed) Embed(context.Context, *providers.EmbedRequest) (*providers.Embedd
 
 func TestMoneyIsReleasedWhereverACallEnds(t *testing.T) {
 	ended := make(chan error, 2)
-	limiter := orchestrator.NewLimiter(1)
+	limiter := orchestrator.NewLimiter(1, 0)
 	slow := target("slow", 0.9, hangs("", ended))
 	slow.Limiter = limiter
 	queued := target("queued", 0.9, hangs("", ended))

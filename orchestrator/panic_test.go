@@ -70,7 +70,7 @@ output: "done"
 
 func TestAPanicIsTheReadersOwnAndTheRunEnds(t *testing.T) {
 	ended := make(chan error, 10)
-	limiter := orchestrator.NewLimiter(1)
+	limiter := orchestrator.NewLimiter(1, 0)
 	for _, tt := range []struct {
 		name  string
 		model string

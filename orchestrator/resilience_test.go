@@ -524,3 +524,39 @@ func TestAnAnswerThatDoesNotDoIsEscalatedOnce(t *testing.T) {
 		t.Errorf("a bad condition: %v", err)
 	}
 }
+
+func TestABackendWithoutHeadroomIsLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		first := target("first", 0.9, sequence(&calls, says("first")))
+		first.Limiter = orchestrator.NewLimiter(0, 60) // one a second, six at once
+		e := bare(t, routing.Policy{}, first, target("second", 0.5, says("second")))
+		for range 20 {
+			if err := drain(e, chat("hi")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := calls.Load(); n != 6 {
+			t.Errorf("%d calls at once to a backend that takes six", n)
+		}
+		req := chat("hi")
+		req.Model = "first"
+		if f := fault.From(drain(e, req)); f.Reason != fault.ReasonRateLimited || f.RetryAfter <= 0 || f.RetryAfter > time.Second {
+			t.Errorf("by name: %v, retry after %v", f, f.RetryAfter)
+		}
+		var cost providers.Money
+		for _, c := range e.Targets() {
+			cost += c.State.Live.CostMinute
+		}
+		if want := 20 * providers.Money(100*1000+10*10000); cost != want {
+			t.Errorf("the last minute cost %v, want %v", cost, want)
+		}
+		time.Sleep(61 * time.Second)
+		if err := drain(e, req); err != nil {
+			t.Errorf("after a minute: %v", err)
+		}
+		if c := e.Targets()[0]; c.State.Live.CostMinute != 100*1000+10*10000 {
+			t.Errorf("the last minute of %s cost %v", c.Target.Name, c.State.Live.CostMinute)
+		}
+	})
+}

@@ -109,8 +109,8 @@ func (f *fleet) written(c *config.Config) error {
 
 func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 	made := &backend{}
-	if b.Limits.Concurrency > 0 {
-		made.limiter = orchestrator.NewLimiter(b.Limits.Concurrency)
+	if b.Limits.Concurrency > 0 || b.Limits.PerMinute > 0 {
+		made.limiter = orchestrator.NewLimiter(b.Limits.Concurrency, b.Limits.PerMinute)
 	}
 	header := http.Header{}
 	for h, value := range b.Headers {

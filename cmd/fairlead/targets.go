@@ -43,7 +43,7 @@ func (p *program) targetsCommand() *cobra.Command {
 			}
 			table(p.out, p.style(), []string{"TARGET", "BACKEND", "KIND", "MODEL", "DOES", "CLEARANCE", "QUALITY", "USD PER MILLION", "CONTEXT", "FROM"}, rows)
 			fmt.Fprintln(p.out)
-			table(p.out, p.style(), []string{"TARGET", "HEALTH", "IN FLIGHT", "FIRST TOKEN P50", "P95", "TOKENS/S", "FAILED", "CALLS SEEN"}, seen)
+			table(p.out, p.style(), []string{"TARGET", "HEALTH", "IN FLIGHT", "FIRST TOKEN P50", "P95", "TOKENS/S", "FAILED", "CALLS SEEN", "COST LAST MINUTE"}, seen)
 			fmt.Fprintf(p.out, "\npolicies: %s\n", strings.Join(resp.GetPolicies(), ", "))
 			return nil
 		},
@@ -66,7 +66,7 @@ func liveRow(t *fairleadv1.Target) []string {
 	if s.GetAttempts() > 0 {
 		failed = fmt.Sprintf("%.1f%%", s.GetErrorRate()*100)
 	}
-	return []string{t.GetName(), health, fmt.Sprint(s.GetInFlight()), p50, p95, rate, failed, fmt.Sprintf("%.0f", s.GetAttempts())}
+	return []string{t.GetName(), health, fmt.Sprint(s.GetInFlight()), p50, p95, rate, failed, fmt.Sprintf("%.0f", s.GetAttempts()), money(s.GetCostLastMinute())}
 }
 
 func (p *program) routeCommand() *cobra.Command {

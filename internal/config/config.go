@@ -102,6 +102,7 @@ type Cost struct {
 // Limits is what a backend can take.
 type Limits struct {
 	Concurrency int `yaml:"concurrency" default:"0" min:"0" max:"100000" doc:"The most calls at one time. 0: no limit."`
+	PerMinute   int `yaml:"per_minute" default:"0" min:"0" max:"10000000" doc:"The most calls that begin in a minute, of which a tenth may begin at once. A target without headroom is out until it has some. 0: no limit."`
 }
 
 // Timeouts is how long to wait for a backend.

@@ -100,7 +100,7 @@ discover: { ollama: false }
 	quality := func(q float64) *float64 { return &q }
 	keep := 10 * time.Minute
 	workstation := Backend{
-		Kind: KindOllama, URL: "http://gpu.local:11434", Clearance: label.Restricted, Limits: Limits{4}, KeepAlive: &keep,
+		Kind: KindOllama, URL: "http://gpu.local:11434", Clearance: label.Restricted, Limits: Limits{Concurrency: 4}, KeepAlive: &keep,
 		Timeouts: Timeouts{Connect: 5 * time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute},
 	}
 	second := workstation

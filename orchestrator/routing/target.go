@@ -59,6 +59,8 @@ type Live struct {
 	TTFT50, TTFT95, PerToken50 time.Duration
 	// Last is when the last sample came. Zero: never.
 	Last time.Time
+	// CostMinute is what the last minute's calls have cost.
+	CostMinute providers.Money
 }
 
 // Prediction is what is expected of one call to a target, at the policy's quantile.

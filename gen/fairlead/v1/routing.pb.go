@@ -269,8 +269,10 @@ type TargetState struct {
 	TtftP95Ms *float64 `protobuf:"fixed64,7,opt,name=ttft_p95_ms,json=ttftP95Ms,proto3,oneof" json:"ttft_p95_ms,omitempty"`
 	// Tokens a second after the first, median. Unset: not seen.
 	TokensPerSecond *float64 `protobuf:"fixed64,8,opt,name=tokens_per_second,json=tokensPerSecond,proto3,oneof" json:"tokens_per_second,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What the last minute's calls have cost.
+	CostLastMinute *Money `protobuf:"bytes,9,opt,name=cost_last_minute,json=costLastMinute,proto3" json:"cost_last_minute,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *TargetState) Reset() {
@@ -357,6 +359,13 @@ func (x *TargetState) GetTokensPerSecond() float64 {
 		return *x.TokensPerSecond
 	}
 	return 0
+}
+
+func (x *TargetState) GetCostLastMinute() *Money {
+	if x != nil {
+		return x.CostLastMinute
+	}
+	return nil
 }
 
 // Price is what a target asks, in US dollars.
@@ -565,7 +574,7 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	" \x01(\tB\a\xbaH\x04r\x02\x18 R\x06origin\x12.\n" +
 	"\x05state\x18\v \x01(\v2\x18.fairlead.v1.TargetStateR\x05stateB\n" +
 	"\n" +
-	"\b_quality\"\x9f\x03\n" +
+	"\b_quality\"\xdd\x03\n" +
 	"\vTargetState\x12\x1f\n" +
 	"\x06health\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06health\x124\n" +
 	"\x0eretry_after_ms\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\fretryAfterMs\x12$\n" +
@@ -575,7 +584,8 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"error_rate\x18\x05 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\terrorRate\x12#\n" +
 	"\vttft_p50_ms\x18\x06 \x01(\x01H\x00R\tttftP50Ms\x88\x01\x01\x12#\n" +
 	"\vttft_p95_ms\x18\a \x01(\x01H\x01R\tttftP95Ms\x88\x01\x01\x12/\n" +
-	"\x11tokens_per_second\x18\b \x01(\x01H\x02R\x0ftokensPerSecond\x88\x01\x01B\x0e\n" +
+	"\x11tokens_per_second\x18\b \x01(\x01H\x02R\x0ftokensPerSecond\x88\x01\x01\x12<\n" +
+	"\x10cost_last_minute\x18\t \x01(\v2\x12.fairlead.v1.MoneyR\x0ecostLastMinuteB\x0e\n" +
 	"\f_ttft_p50_msB\x0e\n" +
 	"\f_ttft_p95_msB\x14\n" +
 	"\x12_tokens_per_second\"\xef\x02\n" +
@@ -618,25 +628,27 @@ var file_fairlead_v1_routing_proto_goTypes = []any{
 	(*ExplainRequest)(nil),      // 5: fairlead.v1.ExplainRequest
 	(*ExplainResponse)(nil),     // 6: fairlead.v1.ExplainResponse
 	(Label)(0),                  // 7: fairlead.v1.Label
-	(*ChatRequest)(nil),         // 8: fairlead.v1.ChatRequest
-	(*Plan)(nil),                // 9: fairlead.v1.Plan
+	(*Money)(nil),               // 8: fairlead.v1.Money
+	(*ChatRequest)(nil),         // 9: fairlead.v1.ChatRequest
+	(*Plan)(nil),                // 10: fairlead.v1.Plan
 }
 var file_fairlead_v1_routing_proto_depIdxs = []int32{
-	2, // 0: fairlead.v1.ListTargetsResponse.targets:type_name -> fairlead.v1.Target
-	7, // 1: fairlead.v1.Target.clearance:type_name -> fairlead.v1.Label
-	4, // 2: fairlead.v1.Target.price:type_name -> fairlead.v1.Price
-	3, // 3: fairlead.v1.Target.state:type_name -> fairlead.v1.TargetState
-	8, // 4: fairlead.v1.ExplainRequest.chat:type_name -> fairlead.v1.ChatRequest
-	9, // 5: fairlead.v1.ExplainResponse.plan:type_name -> fairlead.v1.Plan
-	0, // 6: fairlead.v1.RoutingService.ListTargets:input_type -> fairlead.v1.ListTargetsRequest
-	5, // 7: fairlead.v1.RoutingService.Explain:input_type -> fairlead.v1.ExplainRequest
-	1, // 8: fairlead.v1.RoutingService.ListTargets:output_type -> fairlead.v1.ListTargetsResponse
-	6, // 9: fairlead.v1.RoutingService.Explain:output_type -> fairlead.v1.ExplainResponse
-	8, // [8:10] is the sub-list for method output_type
-	6, // [6:8] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	2,  // 0: fairlead.v1.ListTargetsResponse.targets:type_name -> fairlead.v1.Target
+	7,  // 1: fairlead.v1.Target.clearance:type_name -> fairlead.v1.Label
+	4,  // 2: fairlead.v1.Target.price:type_name -> fairlead.v1.Price
+	3,  // 3: fairlead.v1.Target.state:type_name -> fairlead.v1.TargetState
+	8,  // 4: fairlead.v1.TargetState.cost_last_minute:type_name -> fairlead.v1.Money
+	9,  // 5: fairlead.v1.ExplainRequest.chat:type_name -> fairlead.v1.ChatRequest
+	10, // 6: fairlead.v1.ExplainResponse.plan:type_name -> fairlead.v1.Plan
+	0,  // 7: fairlead.v1.RoutingService.ListTargets:input_type -> fairlead.v1.ListTargetsRequest
+	5,  // 8: fairlead.v1.RoutingService.Explain:input_type -> fairlead.v1.ExplainRequest
+	1,  // 9: fairlead.v1.RoutingService.ListTargets:output_type -> fairlead.v1.ListTargetsResponse
+	6,  // 10: fairlead.v1.RoutingService.Explain:output_type -> fairlead.v1.ExplainResponse
+	9,  // [9:11] is the sub-list for method output_type
+	7,  // [7:9] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_routing_proto_init() }

@@ -95,7 +95,7 @@ func stateMessage(s *routing.State, now time.Time) *pb.TargetState {
 	if l == nil {
 		return nil
 	}
-	out := &pb.TargetState{Health: "ready", InFlight: int32(l.InFlight), Attempts: l.Attempts, ErrorRate: l.ErrorRate}
+	out := &pb.TargetState{Health: "ready", InFlight: int32(l.InFlight), CostLastMinute: &pb.Money{NanoUsd: int64(l.CostMinute)}, Attempts: l.Attempts, ErrorRate: l.ErrorRate}
 	switch wait := s.PausedUntil.Sub(now); {
 	case s.OpenFor > 0:
 		out.Health, out.RetryAfterMs = "open", millis(s.OpenFor)
