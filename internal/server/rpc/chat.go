@@ -18,11 +18,7 @@ var _ fairleadv1connect.ChatServiceHandler = (*chatService)(nil)
 
 // Chat answers a conversation.
 func (s *chatService) Chat(ctx context.Context, req *pb.ChatRequest, stream *connect.ServerStream[pb.ChatResponse]) error {
-	p, err := principal(ctx)
-	if err != nil {
-		return err
-	}
-	l, err := requestLabel(ctx, p, req.GetLabel())
+	p, l, err := admit(ctx, req.GetLabel())
 	if err != nil {
 		return err
 	}
@@ -44,11 +40,7 @@ var _ fairleadv1connect.RunServiceHandler = (*runService)(nil)
 
 // Run runs a chain.
 func (s *runService) Run(ctx context.Context, req *pb.RunRequest, stream *connect.ServerStream[pb.RunResponse]) error {
-	p, err := principal(ctx)
-	if err != nil {
-		return err
-	}
-	l, err := requestLabel(ctx, p, req.GetLabel())
+	p, l, err := admit(ctx, req.GetLabel())
 	if err != nil {
 		return err
 	}
@@ -105,11 +97,7 @@ func (s *routingService) ListTargets(ctx context.Context, _ *pb.ListTargetsReque
 
 // Explain decides about a chat and calls nothing.
 func (s *routingService) Explain(ctx context.Context, req *pb.ExplainRequest) (*pb.ExplainResponse, error) {
-	p, err := principal(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l, err := requestLabel(ctx, p, req.GetChat().GetLabel())
+	p, l, err := admit(ctx, req.GetChat().GetLabel())
 	if err != nil {
 		return nil, err
 	}

@@ -20,21 +20,25 @@ func labelMessage(l label.Label) pb.Label { return pb.Label(l) }
 // labelOf reads a label. The rules of the API have let only defined ones through.
 func labelOf(l pb.Label) label.Label { return label.Label(l) }
 
-// requestLabel gives the label of a request: the higher one of its field and its header. It may not be
-// above what the caller may send.
-func requestLabel(ctx context.Context, p auth.Principal, field pb.Label) (label.Label, error) {
+// admit gives who is calling and the label of the request: the higher one of its field and its header. It may
+// not be above what the caller may send.
+func admit(ctx context.Context, field pb.Label) (auth.Principal, label.Label, error) {
+	p, err := principal(ctx)
+	if err != nil {
+		return p, label.Unset, err
+	}
 	l := labelOf(field)
 	if call, ok := connect.CallInfoForHandlerContext(ctx); ok {
 		for _, value := range call.RequestHeader().Values(headerLabel) {
 			stated, err := label.Parse(value)
 			if err != nil {
-				return l, fault.New(fault.InvalidArgument, fault.ReasonBadRequest,
+				return p, l, fault.New(fault.InvalidArgument, fault.ReasonBadRequest,
 					"checking the request: header %s: it is not one of public, internal, confidential, restricted", headerLabel)
 			}
 			l = label.Join(l, stated)
 		}
 	}
-	return l, underCeiling(p, l, "label")
+	return p, l, underCeiling(p, l, "label")
 }
 
 // underCeiling refuses a label above what the caller may read and send.

@@ -104,12 +104,8 @@ func (s *retrievalService) seesAll(ctx context.Context, p auth.Principal, collec
 
 // Ingest stores documents.
 func (s *retrievalService) Ingest(ctx context.Context, req *pb.IngestRequest) (*pb.IngestResponse, error) {
-	p, err := principal(ctx)
-	if err != nil {
-		return nil, err
-	}
 	// The header states the label of all that is sent.
-	whole, err := requestLabel(ctx, p, pb.Label_LABEL_UNSPECIFIED)
+	p, whole, err := admit(ctx, pb.Label_LABEL_UNSPECIFIED)
 	if err != nil {
 		return nil, err
 	}
