@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"fairlead/orchestrator/chain"
-	"fairlead/orchestrator/locale"
+	"fairlead/internal/locale"
 	"fairlead/orchestrator/routing"
 )
 

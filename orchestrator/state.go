@@ -10,7 +10,7 @@ import (
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/orchestrator/chain"
-	"fairlead/orchestrator/locale"
+	"fairlead/internal/locale"
 	"fairlead/orchestrator/routing"
 	"fairlead/prompts"
 	"fairlead/providers"

@@ -12,8 +12,12 @@ type Collection struct {
 	Description string
 	// Label is the lowest label that its documents have.
 	Label label.Label
-	// Embedder names what embeds its passages, version included, such as "hashing@1". It cannot change.
+	// Embedder names the target that embeds its passages, such as "hashing". Only a reindex changes it, and
+	// Identity and Dimensions with it.
 	Embedder string
+	// Identity is of the model behind the embedder. Empty: not known yet; the first document stored with one
+	// sets it.
+	Identity string
 	// Dimensions is the length of its vectors.
 	Dimensions int
 	// LexicalWeight is how much the words count against the vectors, in [0,1].
@@ -23,6 +27,28 @@ type Collection struct {
 	// Documents and Passages are counts, set by the store when it is asked.
 	Documents int64
 	Passages  int64
+	// Languages are those of its documents, ISO 639-1, in order, and "" where one has none. Set by the store.
+	Languages []string
+	// Reindex is the one in progress, set by the store. Nil: there is none.
+	Reindex *Reindex
+}
+
+// Embedding says what makes vectors. Vectors of two embeddings cannot be compared.
+type Embedding struct {
+	// Embedder is the target's name, such as "hashing".
+	Embedder string
+	// Identity is of the model behind it, and changes when its vectors would.
+	Identity string
+	// Dimensions is the length of the vectors.
+	Dimensions int
+}
+
+// Reindex is how far the vectors of another embedding are.
+type Reindex struct {
+	To Embedding
+	// Done is how many passages have a vector of it, of Total.
+	Done, Total int64
+	StartedAt   time.Time
 }
 
 // Document is a document as it is stored.
@@ -33,9 +59,15 @@ type Document struct {
 	URI        string
 	Title      string
 	MediaType  string
-	Label      label.Label
+	// Language is that of the text, ISO 639-1, such as "de". Empty: none that is known, and then words are
+	// indexed as they are.
+	Language string
+	Label    label.Label
 	// Metadata is what filters can ask for: text, float64, bool and lists of text.
 	Metadata map[string]any
+	// EmbeddedBy is the identity of what made its vectors, when it is put. Empty: not told. A collection of
+	// another identity refuses it.
+	EmbeddedBy string
 	// ContentHash is the SHA-256 of the source's bytes, in hex.
 	ContentHash string
 	// Fingerprint is the hash of all that the stored passages depend on.
@@ -84,6 +116,8 @@ type Source struct {
 	MediaType string
 	// Title is told from the content when it is empty.
 	Title string
+	// Language is told from the content when it is empty: ISO 639-1, such as "de".
+	Language string
 	// Label is at least the collection's. Unset: the one that a stored document of that URI has, else the
 	// collection's.
 	Label    label.Label

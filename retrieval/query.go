@@ -66,6 +66,8 @@ type Found struct {
 	Hits []Hit
 	// Exhausted is true when there are fewer hits than asked because there are no more.
 	Exhausted bool
+	// Incomplete is true when there are fewer hits than asked and there may be more: an index stopped early.
+	Incomplete bool
 	// Degraded says why the vectors were left out, for a reader. Empty: nothing was.
 	Degraded string
 	// Explanation is nil unless it was asked for.
@@ -80,5 +82,8 @@ type Explanation struct {
 	LexicalQuery            string
 	LexicalHits, VectorHits int
 	Embedder                string
+	// LexicalTime and VectorTime are those of the legs. Where both were one call to the store they are equal.
 	LexicalTime, VectorTime time.Duration
+	// Lexical and Vector say how each leg went through what is stored. A leg that was not asked has no Method.
+	Lexical, Vector Scan
 }

@@ -47,7 +47,7 @@ func (s *Service) Search(ctx context.Context, tenant string, q Query) (*Found, e
 	if legs.err != nil {
 		return nil, legs.err
 	}
-	hits := fuse(legs.lexical.hits, legs.vector.hits, weight)
+	hits := fuse(legs.lexical.Hits, legs.vector.Hits, weight)
 	hits = hits[:min(len(hits), q.Top)]
 	if hits, err = s.complete(ctx, tenant, q.Collection, hits); err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func (s *Service) Search(ctx context.Context, tenant string, q Query) (*Found, e
 	found := &Found{Hits: hits, Exhausted: len(hits) < q.Top && legs.degraded == "", Degraded: legs.degraded}
 	if q.Explain {
 		found.Explanation = &Explanation{
-			Fusion: fusion(legs), LexicalWeight: weight, LexicalQuery: legs.lexical.seen, Embedder: c.Embedder,
-			LexicalHits: len(legs.lexical.hits), VectorHits: len(legs.vector.hits),
+			Fusion: fusion(legs), LexicalWeight: weight, LexicalQuery: legs.lexical.Seen, Embedder: c.Embedder,
+			LexicalHits: len(legs.lexical.Hits), VectorHits: len(legs.vector.Hits),
 			LexicalTime: legs.lexical.took, VectorTime: legs.vector.took,
 		}
 	}
@@ -88,8 +88,7 @@ func checkQuery(q Query) (Query, error) {
 
 // legResult is what one leg found.
 type legResult struct {
-	hits []Hit
-	seen string
+	Leg
 	took time.Duration
 }
 
@@ -123,11 +122,14 @@ func (s *Service) search(ctx context.Context, tenant string, c *Collection, q Qu
 	return out
 }
 
-func (s *Service) searchText(ctx context.Context, tenant string, leg LegQuery, out *legResult) (err error) {
+func (s *Service) searchText(ctx context.Context, tenant string, leg LegQuery, out *legResult) error {
 	start := time.Now()
-	out.hits, out.seen, err = s.store.SearchText(ctx, tenant, leg)
-	out.took = time.Since(start)
-	return err
+	found, err := s.store.SearchText(ctx, tenant, leg)
+	if out.took = time.Since(start); err != nil {
+		return err
+	}
+	out.Leg = *found
+	return nil
 }
 
 // searchVector embeds the query and searches by it. Where the query cannot be embedded, degraded says
@@ -141,8 +143,12 @@ func (s *Service) searchVector(ctx context.Context, tenant string, c *Collection
 		return nil
 	}
 	leg.Vector = vector
-	out.hits, err = s.store.SearchVector(ctx, tenant, leg)
-	return err
+	found, err := s.store.SearchVector(ctx, tenant, leg)
+	if err != nil {
+		return err
+	}
+	out.Leg = *found
+	return nil
 }
 
 func (s *Service) embedQuery(ctx context.Context, c *Collection, q Query) ([]float32, error) {
@@ -203,11 +209,11 @@ func fusion(l legResults) string {
 	switch {
 	case l.degraded != "":
 		return l.degraded
-	case len(l.lexical.hits) == 0 && len(l.vector.hits) == 0:
+	case len(l.lexical.Hits) == 0 && len(l.vector.Hits) == 0:
 		return "nothing found"
-	case len(l.lexical.hits) == 0:
+	case len(l.lexical.Hits) == 0:
 		return "vector alone"
-	case len(l.vector.hits) == 0:
+	case len(l.vector.Hits) == 0:
 		return "words alone"
 	default:
 		return "weighted sum of min-max normalised scores"

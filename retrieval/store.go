@@ -31,14 +31,66 @@ type Store interface {
 	// DocumentDelete deletes a document, its passages and its vectors.
 	DocumentDelete(ctx context.Context, tenant, collection, idOrURI string) error
 
-	// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. It also
-	// gives the query as the index saw it. A text without a word in it finds nothing and is no error.
-	SearchText(ctx context.Context, tenant string, q LegQuery) (hits []Hit, seen string, err error)
+	// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. A text
+	// without a word in it finds nothing and is no error.
+	SearchText(ctx context.Context, tenant string, q LegQuery) (*Leg, error)
 	// SearchVector finds passages by cosine similarity, the best first, with VectorRank and VectorScore
 	// set.
-	SearchVector(ctx context.Context, tenant string, q LegQuery) ([]Hit, error)
+	SearchVector(ctx context.Context, tenant string, q LegQuery) (*Leg, error)
 	// PassagesGet gives passages by id, in no order; ids that are not there are left out.
 	PassagesGet(ctx context.Context, tenant, collection string, ids []string) ([]Passage, error)
+
+	// ReindexBegin opens a second set of vectors beside the one that is searched, for another embedder, or
+	// finds the one that is open. FailedPrecondition when one for another embedder is open.
+	ReindexBegin(ctx context.Context, tenant, collection string, to Embedding) (*Reindex, error)
+	// ReindexPending gives up to limit passages, with their texts, that have no vector in the second set yet.
+	ReindexPending(ctx context.Context, tenant, collection string, limit int) ([]Passage, error)
+	// ReindexPut adds vectors to the second set, all or none, by passage id. Passages that are not there any
+	// more are left out, and those that have one already keep it.
+	ReindexPut(ctx context.Context, tenant, collection string, ids []string, vectors [][]float32) error
+	// ReindexSwap makes the second set the one that is searched, at once, and deletes the first.
+	// FailedPrecondition when there is none, or passages have no vector in it: embed those and swap again.
+	ReindexSwap(ctx context.Context, tenant, collection string) error
+	// ReindexAbort deletes the second set. Where there is none it does nothing.
+	ReindexAbort(ctx context.Context, tenant, collection string) error
+}
+
+// Fuser is a Store that does both legs of a search and joins them in one round trip. What it gives is what
+// SearchText, SearchVector and the fusion of a Service give.
+type Fuser interface {
+	// SearchFused gives the best top passages with their texts, with Score and what the legs know set. q.Limit
+	// is how many candidates each leg has, weight is that of the words, in (0,1).
+	SearchFused(ctx context.Context, tenant string, q LegQuery, top int, weight float64) (*Fused, error)
+}
+
+// Fused is the outcome of both legs.
+type Fused struct {
+	Hits []Hit
+	// Lexical and Vector have no hits: LexicalHits and VectorHits say how many candidates there were.
+	Lexical, Vector         Leg
+	LexicalHits, VectorHits int
+}
+
+// Leg is what one leg of a search found.
+type Leg struct {
+	Hits []Hit
+	// Seen is the query as the full-text index saw it. Only of words.
+	Seen string
+	Scan Scan
+}
+
+// Scan says how a leg went through what is stored, and why so.
+type Scan struct {
+	// Method is "words", "exact", "codes" (candidates by bits, ranked exactly) or "hnsw".
+	Method string
+	// Why says for a reader why this method was chosen.
+	Why string
+	// Rows is how many passages there were to choose from, after the filter and labels; an estimate where
+	// Estimated. -1: not known.
+	Rows      int64
+	Estimated bool
+	// Incomplete is true when there may be more that match although fewer than the limit were found.
+	Incomplete bool
 }
 
 // LegQuery is one leg of a search.

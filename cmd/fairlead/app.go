@@ -121,7 +121,7 @@ func (p *program) logger(c *config.Config, own bool) (*slog.Logger, error) {
 
 func (a *app) openStore(ctx context.Context, file string) error {
 	if file == "" {
-		file = strings.TrimPrefix(a.config.Database.URL, "sqlite:")
+		file = strings.TrimPrefix(a.config.Database.URL.Reveal(), "sqlite:")
 	}
 	if dir := filepath.Dir(file); file != ":memory:" {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -102,12 +102,14 @@ Try 'fairlead demo': it needs no key, no GPU and no network.`,
 		&cobra.Group{ID: "ask", Title: "Ask and search:"},
 		&cobra.Group{ID: "keep", Title: "Documents:"},
 		&cobra.Group{ID: "run", Title: "Run and look inside:"},
+		&cobra.Group{ID: "admin", Title: "Look after it:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
 		"start": {p.demoCommand(), p.serveCommand()},
 		"ask":   {p.askCommand(), p.chatCommand(), p.searchCommand()},
 		"keep":  {p.ingestCommand(), p.collectionsCommand(), p.documentsCommand()},
 		"run":   {p.targetsCommand(), p.routeCommand(), p.policyCommand(), p.chainsCommand(), p.configCommand(), p.benchCommand(), p.faultproxyCommand()},
+		"admin": {p.dbCommand(), p.keysCommand(), p.tenantsCommand(), p.usageCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

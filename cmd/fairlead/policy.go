@@ -80,7 +80,7 @@ func (s *simulation) run(ctx context.Context) (err error) {
 		return err
 	}
 	a := &app{config: current}
-	if file := strings.TrimPrefix(current.Database.URL, "sqlite:"); file != ":memory:" {
+	if file := strings.TrimPrefix(current.Database.URL.Reveal(), "sqlite:"); file != ":memory:" {
 		if _, err := os.Stat(file); err != nil {
 			return fmt.Errorf("opening the store %s: there is none: name its folder with --data, or its configuration with --config", file)
 		}

@@ -57,11 +57,11 @@ func inProcess(kind string) bool { return kind == KindExtractive || kind == Kind
 
 // resolveDatabase makes the file of a URL that stands in the file relative to it.
 func (c *Config) resolveDatabase(d *decoder) {
-	file, ok := strings.CutPrefix(c.Database.URL, sqliteScheme)
+	file, ok := strings.CutPrefix(c.Database.URL.Reveal(), sqliteScheme)
 	if !ok || file == "" || file == ":memory:" || filepath.IsAbs(file) {
 		return
 	}
 	if d.report.origins["database.url"].Kind == OriginFile {
-		c.Database.URL = sqliteScheme + filepath.Join(d.dir, file)
+		c.Database.URL = NewSecret(sqliteScheme + filepath.Join(d.dir, file))
 	}
 }

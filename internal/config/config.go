@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/url"
+	"strings"
 	"time"
 
 	"fairlead/internal/label"
@@ -13,7 +15,8 @@ type Config struct {
 	Server    Server             `yaml:"server" doc:"The listener that callers reach."`
 	Log       Log                `yaml:"log" doc:"What the program writes about itself, to standard error."`
 	Telemetry Telemetry          `yaml:"telemetry" doc:"Traces and metrics. Neither ever carries content of requests or documents."`
-	Database  Database           `yaml:"database" doc:"Where documents, vectors and conversations are kept."`
+	Database  Database           `yaml:"database" doc:"Where documents, vectors, conversations, keys and usage are kept."`
+	Auth      Auth               `yaml:"auth" doc:"How callers prove who they are. Without it every caller is the local one, and the server listens on loopback only."`
 	Record    Record             `yaml:"record" doc:"What is kept of decisions, to try other policies on. It holds no content."`
 	Backends  map[string]Backend `yaml:"backends" doc:"Servers that serve models, by a name of your choice."`
 	Targets   map[string]Target  `yaml:"targets" doc:"Models on backends, by a name of your choice: what routing chooses between. The answerers inside the process (extractive, hashing) and discovered models join them by themselves."`
@@ -71,7 +74,50 @@ type OTLP struct {
 
 // Database is where things are kept.
 type Database struct {
-	URL string `yaml:"url" default:"sqlite:fairlead.db" doc:"sqlite:FILE. The file is made when it is not there."`
+	URL       Secret        `yaml:"url" default:"sqlite:fairlead.db" doc:"sqlite:FILE, which is made when it is not there; or postgres://USER:PASSWORD@HOST/DATABASE with pgvector, whose user is neither a superuser nor the owner of the tables: fairlead db migrate makes both."`
+	OwnerURL  Secret        `yaml:"owner_url" doc:"PostgreSQL: the same database for a user that may make tables and roles. Only the fairlead db commands use it; give it to nothing that serves."`
+	Pool      int           `yaml:"pool" default:"0" min:"0" max:"1000" doc:"PostgreSQL: the most connections of this process. 0: four for each processor, from 8 to 64."`
+	PgBouncer bool          `yaml:"pgbouncer" default:"false" doc:"PostgreSQL: the URL leads to a PgBouncer in transaction mode, so nothing may be prepared that outlives a transaction."`
+	Statement time.Duration `yaml:"statement_timeout" default:"30s" min:"1ms" doc:"PostgreSQL: the most time for one statement of a call. Storing and deleting take as long as they take."`
+	Vectors   Vectors       `yaml:"vectors" doc:"PostgreSQL: how vectors are searched."`
+}
+
+// Postgres says whether the URL leads to PostgreSQL.
+func (d *Database) Postgres() bool { return strings.HasPrefix(d.URL.Reveal(), "postgres") }
+
+// Name gives the URL as it may be shown: without a password.
+func (d *Database) Name() string {
+	u, err := url.Parse(d.URL.Reveal())
+	if !d.Postgres() || err != nil {
+		return d.URL.Reveal()
+	}
+	return u.Scheme + "://" + u.Host + u.Path
+}
+
+// Vectors is how vectors are searched on PostgreSQL.
+type Vectors struct {
+	ExactRows     int `yaml:"exact_rows" default:"20000" min:"0" max:"10000000" doc:"Up to how many passages, after the filter and labels, all are compared; above it the HNSW index is asked."`
+	EfSearch      int `yaml:"ef_search" default:"100" min:"1" max:"1000" doc:"How many candidates the HNSW index keeps while it searches: more finds more of the nearest and takes longer."`
+	MaxScanTuples int `yaml:"max_scan_tuples" default:"20000" min:"1" max:"100000000" doc:"How many rows the HNSW index goes through before it gives up on a filter. What it gave up on is compared exactly, or the answer says that it is incomplete."`
+}
+
+// Auth is how callers prove who they are.
+type Auth struct {
+	Keys   bool   `yaml:"keys" default:"false" doc:"Callers send a key that fairlead keys create made, as Authorization: Bearer KEY."`
+	Pepper Secret `yaml:"pepper" doc:"What the hashes of keys are made with, 32 bytes or more, best written as ${NAME}: openssl rand -hex 32. Whoever loses it makes all keys anew. Empty with SQLite: made once, in a file beside the store."`
+	OIDC   OIDC   `yaml:"oidc" doc:"Callers send a token (JWT) that an OpenID Connect provider signed."`
+}
+
+// OIDC is a provider of tokens.
+type OIDC struct {
+	Issuer       string            `yaml:"issuer" doc:"The provider's address, as it stands in its tokens, such as https://login.example.com. Its keys are fetched from where its configuration says. Empty: no tokens are taken."`
+	Audience     string            `yaml:"audience" doc:"What the tokens must be meant for. It must be set."`
+	TenantClaim  string            `yaml:"tenant_claim" doc:"The claim that names the tenant, which must exist. Empty: every caller belongs to tenant."`
+	Tenant       string            `yaml:"tenant" default:"default" doc:"The tenant of callers, where no claim names it."`
+	ScopesClaim  string            `yaml:"scopes_claim" default:"scope" doc:"The claim that lists what the caller may do: text parted by spaces, or a list."`
+	Scopes       map[string]string `yaml:"scopes" doc:"What a value of the claim means: chat, ingest, search, admin or operator, parted by commas. Values that are not listed mean nothing. Empty: the scopes' own names, but never operator."`
+	CeilingClaim string            `yaml:"ceiling_claim" doc:"The claim that holds the highest label of the caller. A token without it has ceiling."`
+	Ceiling      label.Label       `yaml:"ceiling" default:"internal" doc:"The highest label of callers, where no claim says it."`
 }
 
 // Record is what is kept of decisions.

@@ -118,7 +118,7 @@ discover: { ollama: false }
 			ServiceName: "fairlead", SampleRatio: 0.25,
 			OTLP: OTLP{Endpoint: "https://collector:4318", Headers: map[string]Secret{"Authorization": NewSecret("Bearer otlp-canary")}},
 		},
-		Database: Database{URL: "sqlite:/etc/fairlead/data/fairlead.db"},
+		Database: Database{URL: NewSecret("sqlite:/etc/fairlead/data/fairlead.db")},
 		Record:   Record{Decisions: true, Keep: 7 * 24 * time.Hour},
 		Backends: map[string]Backend{
 			"workstation": workstation,

@@ -292,8 +292,8 @@ func FuzzLoad(f *testing.F) {
 		}
 		// What loads can be written and loaded again. The default of the database, once it stands in the
 		// file, is relative to it.
-		if c.Database.URL == "sqlite:fairlead.db" {
-			c.Database.URL = "sqlite:/d/fairlead.db"
+		if c.Database.URL.Reveal() == "sqlite:fairlead.db" {
+			c.Database.URL = NewSecret("sqlite:/d/fairlead.db")
 		}
 		dump := c.Dump(nil)
 		again, _, err := load(Options{Path: "/d/f.yaml", Environ: []string{"A=x"}}, []byte(dump))

@@ -97,11 +97,21 @@ func (k *checker) rest() {
 }
 
 func (k *checker) database() {
-	switch scheme, file, _ := strings.Cut(k.c.Database.URL, ":"); {
-	case scheme == "postgres" || scheme == "postgresql":
-		k.wrong("database.url", "this build stores in SQLite only: write sqlite:FILE")
-	case scheme != "sqlite" || file == "" || strings.HasPrefix(file, "//"):
-		k.wrong("database.url", "want sqlite:FILE, such as sqlite:fairlead.db")
+	d := &k.c.Database
+	k.databaseURL("database.url", d.URL, true)
+	if d.OwnerURL.Set() {
+		k.databaseURL("database.owner_url", d.OwnerURL, false)
+	}
+}
+
+// databaseURL checks an address without ever saying it: it has a password.
+func (k *checker) databaseURL(at string, url Secret, file bool) {
+	switch scheme, rest, _ := strings.Cut(url.Reveal(), ":"); {
+	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(rest, "//"):
+	case file && (scheme != "sqlite" || rest == "" || strings.HasPrefix(rest, "//")):
+		k.wrong(at, "want sqlite:FILE, such as sqlite:fairlead.db, or postgres://USER:PASSWORD@HOST/DATABASE")
+	case !file:
+		k.wrong(at, "want postgres://USER:PASSWORD@HOST/DATABASE")
 	}
 }
 

@@ -82,7 +82,7 @@ func (x IngestResult_Status) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IngestResult_Status.Descriptor instead.
 func (IngestResult_Status) EnumDescriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{10, 0}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // The comparisons.
@@ -159,7 +159,7 @@ func (x Filter_Op) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Filter_Op.Descriptor instead.
 func (Filter_Op) EnumDescriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{11, 0}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Collection is a set of documents that are searched together.
@@ -182,7 +182,13 @@ type Collection struct {
 	// The length of its vectors. Set by the server.
 	Dimensions int32 `protobuf:"varint,8,opt,name=dimensions,proto3" json:"dimensions,omitempty"`
 	// When it was made. Set by the server.
-	CreatedAt     *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// The model behind the embedder, such as "openai:text-embedding-3-small". Set by the server.
+	Identity string `protobuf:"bytes,10,opt,name=identity,proto3" json:"identity,omitempty"`
+	// The languages of its documents, ISO 639-1. Set by the server.
+	Languages []string `protobuf:"bytes,11,rep,name=languages,proto3" json:"languages,omitempty"`
+	// The reindex in progress. Set by the server.
+	Reindex       *Reindex `protobuf:"bytes,12,opt,name=reindex,proto3" json:"reindex,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +286,228 @@ func (x *Collection) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Collection) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *Collection) GetLanguages() []string {
+	if x != nil {
+		return x.Languages
+	}
+	return nil
+}
+
+func (x *Collection) GetReindex() *Reindex {
+	if x != nil {
+		return x.Reindex
+	}
+	return nil
+}
+
+// Reindex is how far the vectors of another embedder are.
+type Reindex struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The embedder.
+	Embedder string `protobuf:"bytes,1,opt,name=embedder,proto3" json:"embedder,omitempty"`
+	// The model behind it.
+	Identity string `protobuf:"bytes,2,opt,name=identity,proto3" json:"identity,omitempty"`
+	// How many passages have been embedded.
+	Done int64 `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	// How many there are.
+	Total int64 `protobuf:"varint,4,opt,name=total,proto3" json:"total,omitempty"`
+	// When it began.
+	StartedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reindex) Reset() {
+	*x = Reindex{}
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reindex) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reindex) ProtoMessage() {}
+
+func (x *Reindex) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reindex.ProtoReflect.Descriptor instead.
+func (*Reindex) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Reindex) GetEmbedder() string {
+	if x != nil {
+		return x.Embedder
+	}
+	return ""
+}
+
+func (x *Reindex) GetIdentity() string {
+	if x != nil {
+		return x.Identity
+	}
+	return ""
+}
+
+func (x *Reindex) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *Reindex) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Reindex) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+// ReindexCollectionRequest names a collection.
+type ReindexCollectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Collection string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
+	// The target that is to embed it. Empty: the one that does.
+	Embedder string `protobuf:"bytes,2,opt,name=embedder,proto3" json:"embedder,omitempty"`
+	// Drop a reindex in progress, and begin none.
+	Abort         bool `protobuf:"varint,3,opt,name=abort,proto3" json:"abort,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReindexCollectionRequest) Reset() {
+	*x = ReindexCollectionRequest{}
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReindexCollectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReindexCollectionRequest) ProtoMessage() {}
+
+func (x *ReindexCollectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReindexCollectionRequest.ProtoReflect.Descriptor instead.
+func (*ReindexCollectionRequest) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReindexCollectionRequest) GetCollection() string {
+	if x != nil {
+		return x.Collection
+	}
+	return ""
+}
+
+func (x *ReindexCollectionRequest) GetEmbedder() string {
+	if x != nil {
+		return x.Embedder
+	}
+	return ""
+}
+
+func (x *ReindexCollectionRequest) GetAbort() bool {
+	if x != nil {
+		return x.Abort
+	}
+	return false
+}
+
+// ReindexCollectionResponse says how far it is.
+type ReindexCollectionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far it is.
+	Reindex *Reindex `protobuf:"bytes,1,opt,name=reindex,proto3" json:"reindex,omitempty"`
+	// The collection as it is then. Only in the last message.
+	Collection    *Collection `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReindexCollectionResponse) Reset() {
+	*x = ReindexCollectionResponse{}
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReindexCollectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReindexCollectionResponse) ProtoMessage() {}
+
+func (x *ReindexCollectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReindexCollectionResponse.ProtoReflect.Descriptor instead.
+func (*ReindexCollectionResponse) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ReindexCollectionResponse) GetReindex() *Reindex {
+	if x != nil {
+		return x.Reindex
+	}
+	return nil
+}
+
+func (x *ReindexCollectionResponse) GetCollection() *Collection {
+	if x != nil {
+		return x.Collection
+	}
+	return nil
+}
+
 // CreateCollectionRequest holds the collection to make.
 type CreateCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -291,7 +519,7 @@ type CreateCollectionRequest struct {
 
 func (x *CreateCollectionRequest) Reset() {
 	*x = CreateCollectionRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[1]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +531,7 @@ func (x *CreateCollectionRequest) String() string {
 func (*CreateCollectionRequest) ProtoMessage() {}
 
 func (x *CreateCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[1]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +544,7 @@ func (x *CreateCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionRequest.ProtoReflect.Descriptor instead.
 func (*CreateCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{1}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateCollectionRequest) GetCollection() *Collection {
@@ -337,7 +565,7 @@ type CreateCollectionResponse struct {
 
 func (x *CreateCollectionResponse) Reset() {
 	*x = CreateCollectionResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[2]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +577,7 @@ func (x *CreateCollectionResponse) String() string {
 func (*CreateCollectionResponse) ProtoMessage() {}
 
 func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[2]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +590,7 @@ func (x *CreateCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCollectionResponse.ProtoReflect.Descriptor instead.
 func (*CreateCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{2}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateCollectionResponse) GetCollection() *Collection {
@@ -381,7 +609,7 @@ type ListCollectionsRequest struct {
 
 func (x *ListCollectionsRequest) Reset() {
 	*x = ListCollectionsRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[3]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +621,7 @@ func (x *ListCollectionsRequest) String() string {
 func (*ListCollectionsRequest) ProtoMessage() {}
 
 func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[3]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +634,7 @@ func (x *ListCollectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListCollectionsRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{3}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{6}
 }
 
 // ListCollectionsResponse holds the collections, by name.
@@ -420,7 +648,7 @@ type ListCollectionsResponse struct {
 
 func (x *ListCollectionsResponse) Reset() {
 	*x = ListCollectionsResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[4]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +660,7 @@ func (x *ListCollectionsResponse) String() string {
 func (*ListCollectionsResponse) ProtoMessage() {}
 
 func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[4]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +673,7 @@ func (x *ListCollectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCollectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListCollectionsResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{4}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListCollectionsResponse) GetCollections() []*Collection {
@@ -466,7 +694,7 @@ type DeleteCollectionRequest struct {
 
 func (x *DeleteCollectionRequest) Reset() {
 	*x = DeleteCollectionRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[5]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +706,7 @@ func (x *DeleteCollectionRequest) String() string {
 func (*DeleteCollectionRequest) ProtoMessage() {}
 
 func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[5]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +719,7 @@ func (x *DeleteCollectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{5}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteCollectionRequest) GetName() string {
@@ -512,7 +740,7 @@ type DeleteCollectionResponse struct {
 
 func (x *DeleteCollectionResponse) Reset() {
 	*x = DeleteCollectionResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[6]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +752,7 @@ func (x *DeleteCollectionResponse) String() string {
 func (*DeleteCollectionResponse) ProtoMessage() {}
 
 func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[6]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +765,7 @@ func (x *DeleteCollectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteCollectionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteCollectionResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{6}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteCollectionResponse) GetDocuments() int64 {
@@ -561,14 +789,16 @@ type Source struct {
 	// Its label; the collection's, when that is higher.
 	Label Label `protobuf:"varint,5,opt,name=label,proto3,enum=fairlead.v1.Label" json:"label,omitempty"`
 	// What filters can ask for: text, numbers, booleans and lists of text.
-	Metadata      *structpb.Struct `protobuf:"bytes,6,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	Metadata *structpb.Struct `protobuf:"bytes,6,opt,name=metadata,proto3" json:"metadata,omitempty"`
+	// Its language, ISO 639-1, such as "de". Empty: told from the content.
+	Language      string `protobuf:"bytes,7,opt,name=language,proto3" json:"language,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[7]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +810,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[7]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +823,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{7}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Source) GetUri() string {
@@ -638,6 +868,13 @@ func (x *Source) GetMetadata() *structpb.Struct {
 	return nil
 }
 
+func (x *Source) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
 // IngestRequest holds documents to store.
 type IngestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -651,7 +888,7 @@ type IngestRequest struct {
 
 func (x *IngestRequest) Reset() {
 	*x = IngestRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[8]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +900,7 @@ func (x *IngestRequest) String() string {
 func (*IngestRequest) ProtoMessage() {}
 
 func (x *IngestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[8]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +913,7 @@ func (x *IngestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestRequest.ProtoReflect.Descriptor instead.
 func (*IngestRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{8}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *IngestRequest) GetCollection() string {
@@ -704,7 +941,7 @@ type IngestResponse struct {
 
 func (x *IngestResponse) Reset() {
 	*x = IngestResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[9]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +953,7 @@ func (x *IngestResponse) String() string {
 func (*IngestResponse) ProtoMessage() {}
 
 func (x *IngestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[9]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +966,7 @@ func (x *IngestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestResponse.ProtoReflect.Descriptor instead.
 func (*IngestResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{9}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *IngestResponse) GetResults() []*IngestResult {
@@ -758,7 +995,7 @@ type IngestResult struct {
 
 func (x *IngestResult) Reset() {
 	*x = IngestResult{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[10]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +1007,7 @@ func (x *IngestResult) String() string {
 func (*IngestResult) ProtoMessage() {}
 
 func (x *IngestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[10]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +1020,7 @@ func (x *IngestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestResult.ProtoReflect.Descriptor instead.
 func (*IngestResult) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{10}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *IngestResult) GetUri() string {
@@ -832,7 +1069,7 @@ type Filter struct {
 
 func (x *Filter) Reset() {
 	*x = Filter{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[11]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -844,7 +1081,7 @@ func (x *Filter) String() string {
 func (*Filter) ProtoMessage() {}
 
 func (x *Filter) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[11]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -857,7 +1094,7 @@ func (x *Filter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter.ProtoReflect.Descriptor instead.
 func (*Filter) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{11}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Filter) GetConditions() []*Filter_Condition {
@@ -888,7 +1125,7 @@ type SearchRequest struct {
 
 func (x *SearchRequest) Reset() {
 	*x = SearchRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[12]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +1137,7 @@ func (x *SearchRequest) String() string {
 func (*SearchRequest) ProtoMessage() {}
 
 func (x *SearchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[12]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +1150,7 @@ func (x *SearchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchRequest.ProtoReflect.Descriptor instead.
 func (*SearchRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{12}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SearchRequest) GetCollection() string {
@@ -966,14 +1203,18 @@ type SearchResponse struct {
 	// True when there are fewer than asked because there are no more.
 	Exhausted bool `protobuf:"varint,2,opt,name=exhausted,proto3" json:"exhausted,omitempty"`
 	// How it was found, when asked for.
-	Explanation   *SearchExplanation `protobuf:"bytes,3,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	Explanation *SearchExplanation `protobuf:"bytes,3,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	// True when there are fewer than asked and there may be more: an index stopped early.
+	Incomplete bool `protobuf:"varint,4,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
+	// Why the vectors were left out. Empty: nothing was.
+	Degraded      string `protobuf:"bytes,5,opt,name=degraded,proto3" json:"degraded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchResponse) Reset() {
 	*x = SearchResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[13]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1226,7 @@ func (x *SearchResponse) String() string {
 func (*SearchResponse) ProtoMessage() {}
 
 func (x *SearchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[13]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1239,7 @@ func (x *SearchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchResponse.ProtoReflect.Descriptor instead.
 func (*SearchResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{13}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SearchResponse) GetHits() []*Hit {
@@ -1022,6 +1263,20 @@ func (x *SearchResponse) GetExplanation() *SearchExplanation {
 	return nil
 }
 
+func (x *SearchResponse) GetIncomplete() bool {
+	if x != nil {
+		return x.Incomplete
+	}
+	return false
+}
+
+func (x *SearchResponse) GetDegraded() string {
+	if x != nil {
+		return x.Degraded
+	}
+	return ""
+}
+
 // Hit is a passage that was found.
 type Hit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1043,7 +1298,7 @@ type Hit struct {
 
 func (x *Hit) Reset() {
 	*x = Hit{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[14]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1310,7 @@ func (x *Hit) String() string {
 func (*Hit) ProtoMessage() {}
 
 func (x *Hit) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[14]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1323,7 @@ func (x *Hit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hit.ProtoReflect.Descriptor instead.
 func (*Hit) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{14}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hit) GetPassage() *Passage {
@@ -1140,7 +1395,7 @@ type Passage struct {
 
 func (x *Passage) Reset() {
 	*x = Passage{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[15]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1407,7 @@ func (x *Passage) String() string {
 func (*Passage) ProtoMessage() {}
 
 func (x *Passage) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[15]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1420,7 @@ func (x *Passage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Passage.ProtoReflect.Descriptor instead.
 func (*Passage) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{15}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Passage) GetId() string {
@@ -1249,14 +1504,18 @@ type SearchExplanation struct {
 	// Milliseconds of the full-text leg.
 	LexicalMs float64 `protobuf:"fixed64,7,opt,name=lexical_ms,json=lexicalMs,proto3" json:"lexical_ms,omitempty"`
 	// Milliseconds of the vector leg, embedding included.
-	VectorMs      float64 `protobuf:"fixed64,8,opt,name=vector_ms,json=vectorMs,proto3" json:"vector_ms,omitempty"`
+	VectorMs float64 `protobuf:"fixed64,8,opt,name=vector_ms,json=vectorMs,proto3" json:"vector_ms,omitempty"`
+	// How the words were looked up.
+	Lexical *Scan `protobuf:"bytes,9,opt,name=lexical,proto3" json:"lexical,omitempty"`
+	// How the vectors were compared.
+	Vector        *Scan `protobuf:"bytes,10,opt,name=vector,proto3" json:"vector,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SearchExplanation) Reset() {
 	*x = SearchExplanation{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[16]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1527,7 @@ func (x *SearchExplanation) String() string {
 func (*SearchExplanation) ProtoMessage() {}
 
 func (x *SearchExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[16]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1540,7 @@ func (x *SearchExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchExplanation.ProtoReflect.Descriptor instead.
 func (*SearchExplanation) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{16}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SearchExplanation) GetFusion() string {
@@ -1340,6 +1599,93 @@ func (x *SearchExplanation) GetVectorMs() float64 {
 	return 0
 }
 
+func (x *SearchExplanation) GetLexical() *Scan {
+	if x != nil {
+		return x.Lexical
+	}
+	return nil
+}
+
+func (x *SearchExplanation) GetVector() *Scan {
+	if x != nil {
+		return x.Vector
+	}
+	return nil
+}
+
+// Scan says how a leg of a search went through what is stored.
+type Scan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "words", "exact", "codes" (candidates by bits, ranked exactly) or "hnsw".
+	Method string `protobuf:"bytes,1,opt,name=method,proto3" json:"method,omitempty"`
+	// Why that was chosen.
+	Why string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// How many passages there were to choose from. Unset: not known.
+	Rows *int64 `protobuf:"varint,3,opt,name=rows,proto3,oneof" json:"rows,omitempty"`
+	// The rows are an estimate.
+	Estimated     bool `protobuf:"varint,4,opt,name=estimated,proto3" json:"estimated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Scan) Reset() {
+	*x = Scan{}
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Scan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Scan) ProtoMessage() {}
+
+func (x *Scan) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Scan.ProtoReflect.Descriptor instead.
+func (*Scan) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Scan) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *Scan) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Scan) GetRows() int64 {
+	if x != nil && x.Rows != nil {
+		return *x.Rows
+	}
+	return 0
+}
+
+func (x *Scan) GetEstimated() bool {
+	if x != nil {
+		return x.Estimated
+	}
+	return false
+}
+
 // Document is a document as it is stored.
 type Document struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1368,14 +1714,16 @@ type Document struct {
 	// When it last changed.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	// Its text, which spans refer to. Only in GetDocument.
-	Text          string `protobuf:"bytes,13,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,13,opt,name=text,proto3" json:"text,omitempty"`
+	// Its language, ISO 639-1. Empty: none that is known.
+	Language      string `protobuf:"bytes,14,opt,name=language,proto3" json:"language,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Document) Reset() {
 	*x = Document{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[17]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1735,7 @@ func (x *Document) String() string {
 func (*Document) ProtoMessage() {}
 
 func (x *Document) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[17]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1748,7 @@ func (x *Document) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Document.ProtoReflect.Descriptor instead.
 func (*Document) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{17}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Document) GetId() string {
@@ -1494,6 +1842,13 @@ func (x *Document) GetText() string {
 	return ""
 }
 
+func (x *Document) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
 // GetDocumentRequest names a document.
 type GetDocumentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1507,7 +1862,7 @@ type GetDocumentRequest struct {
 
 func (x *GetDocumentRequest) Reset() {
 	*x = GetDocumentRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[18]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1874,7 @@ func (x *GetDocumentRequest) String() string {
 func (*GetDocumentRequest) ProtoMessage() {}
 
 func (x *GetDocumentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[18]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1887,7 @@ func (x *GetDocumentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDocumentRequest.ProtoReflect.Descriptor instead.
 func (*GetDocumentRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{18}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetDocumentRequest) GetCollection() string {
@@ -1560,7 +1915,7 @@ type GetDocumentResponse struct {
 
 func (x *GetDocumentResponse) Reset() {
 	*x = GetDocumentResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[19]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1927,7 @@ func (x *GetDocumentResponse) String() string {
 func (*GetDocumentResponse) ProtoMessage() {}
 
 func (x *GetDocumentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[19]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1940,7 @@ func (x *GetDocumentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDocumentResponse.ProtoReflect.Descriptor instead.
 func (*GetDocumentResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{19}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetDocumentResponse) GetDocument() *Document {
@@ -1610,7 +1965,7 @@ type ListDocumentsRequest struct {
 
 func (x *ListDocumentsRequest) Reset() {
 	*x = ListDocumentsRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[20]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1977,7 @@ func (x *ListDocumentsRequest) String() string {
 func (*ListDocumentsRequest) ProtoMessage() {}
 
 func (x *ListDocumentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[20]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1990,7 @@ func (x *ListDocumentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDocumentsRequest.ProtoReflect.Descriptor instead.
 func (*ListDocumentsRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{20}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListDocumentsRequest) GetCollection() string {
@@ -1672,7 +2027,7 @@ type ListDocumentsResponse struct {
 
 func (x *ListDocumentsResponse) Reset() {
 	*x = ListDocumentsResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[21]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +2039,7 @@ func (x *ListDocumentsResponse) String() string {
 func (*ListDocumentsResponse) ProtoMessage() {}
 
 func (x *ListDocumentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[21]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +2052,7 @@ func (x *ListDocumentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDocumentsResponse.ProtoReflect.Descriptor instead.
 func (*ListDocumentsResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{21}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListDocumentsResponse) GetDocuments() []*Document {
@@ -1727,7 +2082,7 @@ type DeleteDocumentRequest struct {
 
 func (x *DeleteDocumentRequest) Reset() {
 	*x = DeleteDocumentRequest{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[22]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +2094,7 @@ func (x *DeleteDocumentRequest) String() string {
 func (*DeleteDocumentRequest) ProtoMessage() {}
 
 func (x *DeleteDocumentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[22]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +2107,7 @@ func (x *DeleteDocumentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDocumentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteDocumentRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{22}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteDocumentRequest) GetCollection() string {
@@ -1778,7 +2133,7 @@ type DeleteDocumentResponse struct {
 
 func (x *DeleteDocumentResponse) Reset() {
 	*x = DeleteDocumentResponse{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[23]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +2145,7 @@ func (x *DeleteDocumentResponse) String() string {
 func (*DeleteDocumentResponse) ProtoMessage() {}
 
 func (x *DeleteDocumentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[23]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +2158,7 @@ func (x *DeleteDocumentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteDocumentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteDocumentResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{23}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{27}
 }
 
 // One condition.
@@ -1821,7 +2176,7 @@ type Filter_Condition struct {
 
 func (x *Filter_Condition) Reset() {
 	*x = Filter_Condition{}
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[24]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +2188,7 @@ func (x *Filter_Condition) String() string {
 func (*Filter_Condition) ProtoMessage() {}
 
 func (x *Filter_Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_retrieval_proto_msgTypes[24]
+	mi := &file_fairlead_v1_retrieval_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +2201,7 @@ func (x *Filter_Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Filter_Condition.ProtoReflect.Descriptor instead.
 func (*Filter_Condition) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{11, 0}
+	return file_fairlead_v1_retrieval_proto_rawDescGZIP(), []int{14, 0}
 }
 
 func (x *Filter_Condition) GetField() string {
@@ -1874,7 +2229,7 @@ var File_fairlead_v1_retrieval_proto protoreflect.FileDescriptor
 
 const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\n" +
-	"\x1bfairlead/v1/retrieval.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18fairlead/v1/common.proto\x1a\x17fairlead/v1/event.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x03\n" +
+	"\x1bfairlead/v1/retrieval.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18fairlead/v1/common.proto\x1a\x17fairlead/v1/event.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n" +
 	"\n" +
 	"Collection\x127\n" +
 	"\x04name\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[a-z0-9][a-z0-9._-]{0,127}$R\x04name\x12*\n" +
@@ -1888,8 +2243,30 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"dimensions\x18\b \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
 	"dimensions\x129\n" +
 	"\n" +
-	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAtB\x11\n" +
-	"\x0f_lexical_weight\"Z\n" +
+	"created_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12$\n" +
+	"\bidentity\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\bidentity\x12\x1c\n" +
+	"\tlanguages\x18\v \x03(\tR\tlanguages\x12.\n" +
+	"\areindex\x18\f \x01(\v2\x14.fairlead.v1.ReindexR\areindexB\x11\n" +
+	"\x0f_lexical_weight\"\xcc\x01\n" +
+	"\aReindex\x12$\n" +
+	"\bembedder\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\bembedder\x12$\n" +
+	"\bidentity\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\bidentity\x12\x1b\n" +
+	"\x04done\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x04done\x12\x1d\n" +
+	"\x05total\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x05total\x129\n" +
+	"\n" +
+	"started_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\"\x9b\x01\n" +
+	"\x18ReindexCollectionRequest\x12C\n" +
+	"\n" +
+	"collection\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[a-z0-9][a-z0-9._-]{0,127}$R\n" +
+	"collection\x12$\n" +
+	"\bembedder\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\bembedder\x12\x14\n" +
+	"\x05abort\x18\x03 \x01(\bR\x05abort\"\x84\x01\n" +
+	"\x19ReindexCollectionResponse\x12.\n" +
+	"\areindex\x18\x01 \x01(\v2\x14.fairlead.v1.ReindexR\areindex\x127\n" +
+	"\n" +
+	"collection\x18\x02 \x01(\v2\x17.fairlead.v1.CollectionR\n" +
+	"collection\"Z\n" +
 	"\x17CreateCollectionRequest\x12?\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\v2\x17.fairlead.v1.CollectionB\x06\xbaH\x03\xc8\x01\x01R\n" +
@@ -1904,7 +2281,7 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\x17DeleteCollectionRequest\x127\n" +
 	"\x04name\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[a-z0-9][a-z0-9._-]{0,127}$R\x04name\"A\n" +
 	"\x18DeleteCollectionResponse\x12%\n" +
-	"\tdocuments\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\tdocuments\"\xfd\x01\n" +
+	"\tdocuments\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\tdocuments\"\xaf\x02\n" +
 	"\x06Source\x12\x1c\n" +
 	"\x03uri\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\x03uri\x12$\n" +
@@ -1914,7 +2291,8 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"media_type\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18\x7fR\tmediaType\x12\x1e\n" +
 	"\x05title\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x05title\x122\n" +
 	"\x05label\x18\x05 \x01(\x0e2\x12.fairlead.v1.LabelB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05label\x123\n" +
-	"\bmetadata\x18\x06 \x01(\v2\x17.google.protobuf.StructR\bmetadata\"\x90\x01\n" +
+	"\bmetadata\x18\x06 \x01(\v2\x17.google.protobuf.StructR\bmetadata\x120\n" +
+	"\blanguage\x18\a \x01(\tB\x14\xbaH\x11r\x0f2\r^([a-z]{2})?$R\blanguage\"\x90\x01\n" +
 	"\rIngestRequest\x12C\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[a-z0-9][a-z0-9._-]{0,127}$R\n" +
@@ -1965,11 +2343,15 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x03top\x12+\n" +
 	"\x06filter\x18\x04 \x01(\v2\x13.fairlead.v1.FilterR\x06filter\x12\x18\n" +
 	"\aexplain\x18\x05 \x01(\bR\aexplain\x129\n" +
-	"\tmax_label\x18\x06 \x01(\x0e2\x12.fairlead.v1.LabelB\b\xbaH\x05\x82\x01\x02\x10\x01R\bmaxLabel\"\x96\x01\n" +
+	"\tmax_label\x18\x06 \x01(\x0e2\x12.fairlead.v1.LabelB\b\xbaH\x05\x82\x01\x02\x10\x01R\bmaxLabel\"\xd2\x01\n" +
 	"\x0eSearchResponse\x12$\n" +
 	"\x04hits\x18\x01 \x03(\v2\x10.fairlead.v1.HitR\x04hits\x12\x1c\n" +
 	"\texhausted\x18\x02 \x01(\bR\texhausted\x12@\n" +
-	"\vexplanation\x18\x03 \x01(\v2\x1e.fairlead.v1.SearchExplanationR\vexplanation\"\x96\x02\n" +
+	"\vexplanation\x18\x03 \x01(\v2\x1e.fairlead.v1.SearchExplanationR\vexplanation\x12\x1e\n" +
+	"\n" +
+	"incomplete\x18\x04 \x01(\bR\n" +
+	"incomplete\x12\x1a\n" +
+	"\bdegraded\x18\x05 \x01(\tR\bdegraded\"\x96\x02\n" +
 	"\x03Hit\x12.\n" +
 	"\apassage\x18\x01 \x01(\v2\x14.fairlead.v1.PassageR\apassage\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x01R\x05score\x12*\n" +
@@ -1992,7 +2374,7 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\aheading\x18\x06 \x03(\tR\aheading\x12\x12\n" +
 	"\x04text\x18\a \x01(\tR\x04text\x12%\n" +
 	"\x04span\x18\b \x01(\v2\x11.fairlead.v1.SpanR\x04span\x12(\n" +
-	"\x05label\x18\t \x01(\x0e2\x12.fairlead.v1.LabelR\x05label\"\xc5\x02\n" +
+	"\x05label\x18\t \x01(\x0e2\x12.fairlead.v1.LabelR\x05label\"\x9d\x03\n" +
 	"\x11SearchExplanation\x12\x16\n" +
 	"\x06fusion\x18\x01 \x01(\tR\x06fusion\x12%\n" +
 	"\x0elexical_weight\x18\x02 \x01(\x01R\rlexicalWeight\x12#\n" +
@@ -2003,7 +2385,16 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\bembedder\x18\x06 \x01(\tR\bembedder\x12-\n" +
 	"\n" +
 	"lexical_ms\x18\a \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\tlexicalMs\x12+\n" +
-	"\tvector_ms\x18\b \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\bvectorMs\"\x98\x04\n" +
+	"\tvector_ms\x18\b \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\bvectorMs\x12+\n" +
+	"\alexical\x18\t \x01(\v2\x11.fairlead.v1.ScanR\alexical\x12)\n" +
+	"\x06vector\x18\n" +
+	" \x01(\v2\x11.fairlead.v1.ScanR\x06vector\"\x8c\x01\n" +
+	"\x04Scan\x12\x1f\n" +
+	"\x06method\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06method\x12\x1a\n" +
+	"\x03why\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x03why\x12 \n" +
+	"\x04rows\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00H\x00R\x04rows\x88\x01\x01\x12\x1c\n" +
+	"\testimated\x18\x04 \x01(\bR\testimatedB\a\n" +
+	"\x05_rows\"\xbd\x04\n" +
 	"\bDocument\x12\x18\n" +
 	"\x02id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x02id\x12(\n" +
 	"\n" +
@@ -2023,7 +2414,8 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"created_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
 	"updated_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12\x12\n" +
-	"\x04text\x18\r \x01(\tR\x04text\"\x81\x01\n" +
+	"\x04text\x18\r \x01(\tR\x04text\x12#\n" +
+	"\blanguage\x18\x0e \x01(\tB\a\xbaH\x04r\x02\x18\bR\blanguage\"\x81\x01\n" +
 	"\x12GetDocumentRequest\x12C\n" +
 	"\n" +
 	"collection\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[a-z0-9][a-z0-9._-]{0,127}$R\n" +
@@ -2049,7 +2441,7 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"collection\x12&\n" +
 	"\bdocument\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\bdocument\"\x18\n" +
-	"\x16DeleteDocumentResponse2\xbd\x05\n" +
+	"\x16DeleteDocumentResponse2\xa3\x06\n" +
 	"\x10RetrievalService\x12_\n" +
 	"\x10CreateCollection\x12$.fairlead.v1.CreateCollectionRequest\x1a%.fairlead.v1.CreateCollectionResponse\x12\\\n" +
 	"\x0fListCollections\x12#.fairlead.v1.ListCollectionsRequest\x1a$.fairlead.v1.ListCollectionsResponse\x12_\n" +
@@ -2058,7 +2450,8 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\x06Search\x12\x1a.fairlead.v1.SearchRequest\x1a\x1b.fairlead.v1.SearchResponse\x12P\n" +
 	"\vGetDocument\x12\x1f.fairlead.v1.GetDocumentRequest\x1a .fairlead.v1.GetDocumentResponse\x12V\n" +
 	"\rListDocuments\x12!.fairlead.v1.ListDocumentsRequest\x1a\".fairlead.v1.ListDocumentsResponse\x12Y\n" +
-	"\x0eDeleteDocument\x12\".fairlead.v1.DeleteDocumentRequest\x1a#.fairlead.v1.DeleteDocumentResponseB\x93\x01\n" +
+	"\x0eDeleteDocument\x12\".fairlead.v1.DeleteDocumentRequest\x1a#.fairlead.v1.DeleteDocumentResponse\x12d\n" +
+	"\x11ReindexCollection\x12%.fairlead.v1.ReindexCollectionRequest\x1a&.fairlead.v1.ReindexCollectionResponse0\x01B\x93\x01\n" +
 	"\x0fcom.fairlead.v1B\x0eRetrievalProtoP\x01Z#fairlead/gen/fairlead/v1;fairleadv1\xa2\x02\x03FXX\xaa\x02\vFairlead.V1\xca\x02\vFairlead\\V1\xe2\x02\x17Fairlead\\V1\\GPBMetadata\xea\x02\fFairlead::V1b\x06proto3"
 
 var (
@@ -2074,89 +2467,101 @@ func file_fairlead_v1_retrieval_proto_rawDescGZIP() []byte {
 }
 
 var file_fairlead_v1_retrieval_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fairlead_v1_retrieval_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_fairlead_v1_retrieval_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_fairlead_v1_retrieval_proto_goTypes = []any{
-	(IngestResult_Status)(0),         // 0: fairlead.v1.IngestResult.Status
-	(Filter_Op)(0),                   // 1: fairlead.v1.Filter.Op
-	(*Collection)(nil),               // 2: fairlead.v1.Collection
-	(*CreateCollectionRequest)(nil),  // 3: fairlead.v1.CreateCollectionRequest
-	(*CreateCollectionResponse)(nil), // 4: fairlead.v1.CreateCollectionResponse
-	(*ListCollectionsRequest)(nil),   // 5: fairlead.v1.ListCollectionsRequest
-	(*ListCollectionsResponse)(nil),  // 6: fairlead.v1.ListCollectionsResponse
-	(*DeleteCollectionRequest)(nil),  // 7: fairlead.v1.DeleteCollectionRequest
-	(*DeleteCollectionResponse)(nil), // 8: fairlead.v1.DeleteCollectionResponse
-	(*Source)(nil),                   // 9: fairlead.v1.Source
-	(*IngestRequest)(nil),            // 10: fairlead.v1.IngestRequest
-	(*IngestResponse)(nil),           // 11: fairlead.v1.IngestResponse
-	(*IngestResult)(nil),             // 12: fairlead.v1.IngestResult
-	(*Filter)(nil),                   // 13: fairlead.v1.Filter
-	(*SearchRequest)(nil),            // 14: fairlead.v1.SearchRequest
-	(*SearchResponse)(nil),           // 15: fairlead.v1.SearchResponse
-	(*Hit)(nil),                      // 16: fairlead.v1.Hit
-	(*Passage)(nil),                  // 17: fairlead.v1.Passage
-	(*SearchExplanation)(nil),        // 18: fairlead.v1.SearchExplanation
-	(*Document)(nil),                 // 19: fairlead.v1.Document
-	(*GetDocumentRequest)(nil),       // 20: fairlead.v1.GetDocumentRequest
-	(*GetDocumentResponse)(nil),      // 21: fairlead.v1.GetDocumentResponse
-	(*ListDocumentsRequest)(nil),     // 22: fairlead.v1.ListDocumentsRequest
-	(*ListDocumentsResponse)(nil),    // 23: fairlead.v1.ListDocumentsResponse
-	(*DeleteDocumentRequest)(nil),    // 24: fairlead.v1.DeleteDocumentRequest
-	(*DeleteDocumentResponse)(nil),   // 25: fairlead.v1.DeleteDocumentResponse
-	(*Filter_Condition)(nil),         // 26: fairlead.v1.Filter.Condition
-	(Label)(0),                       // 27: fairlead.v1.Label
-	(*timestamppb.Timestamp)(nil),    // 28: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 29: google.protobuf.Struct
-	(*Span)(nil),                     // 30: fairlead.v1.Span
-	(*structpb.Value)(nil),           // 31: google.protobuf.Value
+	(IngestResult_Status)(0),          // 0: fairlead.v1.IngestResult.Status
+	(Filter_Op)(0),                    // 1: fairlead.v1.Filter.Op
+	(*Collection)(nil),                // 2: fairlead.v1.Collection
+	(*Reindex)(nil),                   // 3: fairlead.v1.Reindex
+	(*ReindexCollectionRequest)(nil),  // 4: fairlead.v1.ReindexCollectionRequest
+	(*ReindexCollectionResponse)(nil), // 5: fairlead.v1.ReindexCollectionResponse
+	(*CreateCollectionRequest)(nil),   // 6: fairlead.v1.CreateCollectionRequest
+	(*CreateCollectionResponse)(nil),  // 7: fairlead.v1.CreateCollectionResponse
+	(*ListCollectionsRequest)(nil),    // 8: fairlead.v1.ListCollectionsRequest
+	(*ListCollectionsResponse)(nil),   // 9: fairlead.v1.ListCollectionsResponse
+	(*DeleteCollectionRequest)(nil),   // 10: fairlead.v1.DeleteCollectionRequest
+	(*DeleteCollectionResponse)(nil),  // 11: fairlead.v1.DeleteCollectionResponse
+	(*Source)(nil),                    // 12: fairlead.v1.Source
+	(*IngestRequest)(nil),             // 13: fairlead.v1.IngestRequest
+	(*IngestResponse)(nil),            // 14: fairlead.v1.IngestResponse
+	(*IngestResult)(nil),              // 15: fairlead.v1.IngestResult
+	(*Filter)(nil),                    // 16: fairlead.v1.Filter
+	(*SearchRequest)(nil),             // 17: fairlead.v1.SearchRequest
+	(*SearchResponse)(nil),            // 18: fairlead.v1.SearchResponse
+	(*Hit)(nil),                       // 19: fairlead.v1.Hit
+	(*Passage)(nil),                   // 20: fairlead.v1.Passage
+	(*SearchExplanation)(nil),         // 21: fairlead.v1.SearchExplanation
+	(*Scan)(nil),                      // 22: fairlead.v1.Scan
+	(*Document)(nil),                  // 23: fairlead.v1.Document
+	(*GetDocumentRequest)(nil),        // 24: fairlead.v1.GetDocumentRequest
+	(*GetDocumentResponse)(nil),       // 25: fairlead.v1.GetDocumentResponse
+	(*ListDocumentsRequest)(nil),      // 26: fairlead.v1.ListDocumentsRequest
+	(*ListDocumentsResponse)(nil),     // 27: fairlead.v1.ListDocumentsResponse
+	(*DeleteDocumentRequest)(nil),     // 28: fairlead.v1.DeleteDocumentRequest
+	(*DeleteDocumentResponse)(nil),    // 29: fairlead.v1.DeleteDocumentResponse
+	(*Filter_Condition)(nil),          // 30: fairlead.v1.Filter.Condition
+	(Label)(0),                        // 31: fairlead.v1.Label
+	(*timestamppb.Timestamp)(nil),     // 32: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 33: google.protobuf.Struct
+	(*Span)(nil),                      // 34: fairlead.v1.Span
+	(*structpb.Value)(nil),            // 35: google.protobuf.Value
 }
 var file_fairlead_v1_retrieval_proto_depIdxs = []int32{
-	27, // 0: fairlead.v1.Collection.label:type_name -> fairlead.v1.Label
-	28, // 1: fairlead.v1.Collection.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 2: fairlead.v1.CreateCollectionRequest.collection:type_name -> fairlead.v1.Collection
-	2,  // 3: fairlead.v1.CreateCollectionResponse.collection:type_name -> fairlead.v1.Collection
-	2,  // 4: fairlead.v1.ListCollectionsResponse.collections:type_name -> fairlead.v1.Collection
-	27, // 5: fairlead.v1.Source.label:type_name -> fairlead.v1.Label
-	29, // 6: fairlead.v1.Source.metadata:type_name -> google.protobuf.Struct
-	9,  // 7: fairlead.v1.IngestRequest.sources:type_name -> fairlead.v1.Source
-	12, // 8: fairlead.v1.IngestResponse.results:type_name -> fairlead.v1.IngestResult
-	0,  // 9: fairlead.v1.IngestResult.status:type_name -> fairlead.v1.IngestResult.Status
-	26, // 10: fairlead.v1.Filter.conditions:type_name -> fairlead.v1.Filter.Condition
-	13, // 11: fairlead.v1.SearchRequest.filter:type_name -> fairlead.v1.Filter
-	27, // 12: fairlead.v1.SearchRequest.max_label:type_name -> fairlead.v1.Label
-	16, // 13: fairlead.v1.SearchResponse.hits:type_name -> fairlead.v1.Hit
-	18, // 14: fairlead.v1.SearchResponse.explanation:type_name -> fairlead.v1.SearchExplanation
-	17, // 15: fairlead.v1.Hit.passage:type_name -> fairlead.v1.Passage
-	30, // 16: fairlead.v1.Passage.span:type_name -> fairlead.v1.Span
-	27, // 17: fairlead.v1.Passage.label:type_name -> fairlead.v1.Label
-	27, // 18: fairlead.v1.Document.label:type_name -> fairlead.v1.Label
-	29, // 19: fairlead.v1.Document.metadata:type_name -> google.protobuf.Struct
-	28, // 20: fairlead.v1.Document.created_at:type_name -> google.protobuf.Timestamp
-	28, // 21: fairlead.v1.Document.updated_at:type_name -> google.protobuf.Timestamp
-	19, // 22: fairlead.v1.GetDocumentResponse.document:type_name -> fairlead.v1.Document
-	19, // 23: fairlead.v1.ListDocumentsResponse.documents:type_name -> fairlead.v1.Document
-	1,  // 24: fairlead.v1.Filter.Condition.op:type_name -> fairlead.v1.Filter.Op
-	31, // 25: fairlead.v1.Filter.Condition.value:type_name -> google.protobuf.Value
-	3,  // 26: fairlead.v1.RetrievalService.CreateCollection:input_type -> fairlead.v1.CreateCollectionRequest
-	5,  // 27: fairlead.v1.RetrievalService.ListCollections:input_type -> fairlead.v1.ListCollectionsRequest
-	7,  // 28: fairlead.v1.RetrievalService.DeleteCollection:input_type -> fairlead.v1.DeleteCollectionRequest
-	10, // 29: fairlead.v1.RetrievalService.Ingest:input_type -> fairlead.v1.IngestRequest
-	14, // 30: fairlead.v1.RetrievalService.Search:input_type -> fairlead.v1.SearchRequest
-	20, // 31: fairlead.v1.RetrievalService.GetDocument:input_type -> fairlead.v1.GetDocumentRequest
-	22, // 32: fairlead.v1.RetrievalService.ListDocuments:input_type -> fairlead.v1.ListDocumentsRequest
-	24, // 33: fairlead.v1.RetrievalService.DeleteDocument:input_type -> fairlead.v1.DeleteDocumentRequest
-	4,  // 34: fairlead.v1.RetrievalService.CreateCollection:output_type -> fairlead.v1.CreateCollectionResponse
-	6,  // 35: fairlead.v1.RetrievalService.ListCollections:output_type -> fairlead.v1.ListCollectionsResponse
-	8,  // 36: fairlead.v1.RetrievalService.DeleteCollection:output_type -> fairlead.v1.DeleteCollectionResponse
-	11, // 37: fairlead.v1.RetrievalService.Ingest:output_type -> fairlead.v1.IngestResponse
-	15, // 38: fairlead.v1.RetrievalService.Search:output_type -> fairlead.v1.SearchResponse
-	21, // 39: fairlead.v1.RetrievalService.GetDocument:output_type -> fairlead.v1.GetDocumentResponse
-	23, // 40: fairlead.v1.RetrievalService.ListDocuments:output_type -> fairlead.v1.ListDocumentsResponse
-	25, // 41: fairlead.v1.RetrievalService.DeleteDocument:output_type -> fairlead.v1.DeleteDocumentResponse
-	34, // [34:42] is the sub-list for method output_type
-	26, // [26:34] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	31, // 0: fairlead.v1.Collection.label:type_name -> fairlead.v1.Label
+	32, // 1: fairlead.v1.Collection.created_at:type_name -> google.protobuf.Timestamp
+	3,  // 2: fairlead.v1.Collection.reindex:type_name -> fairlead.v1.Reindex
+	32, // 3: fairlead.v1.Reindex.started_at:type_name -> google.protobuf.Timestamp
+	3,  // 4: fairlead.v1.ReindexCollectionResponse.reindex:type_name -> fairlead.v1.Reindex
+	2,  // 5: fairlead.v1.ReindexCollectionResponse.collection:type_name -> fairlead.v1.Collection
+	2,  // 6: fairlead.v1.CreateCollectionRequest.collection:type_name -> fairlead.v1.Collection
+	2,  // 7: fairlead.v1.CreateCollectionResponse.collection:type_name -> fairlead.v1.Collection
+	2,  // 8: fairlead.v1.ListCollectionsResponse.collections:type_name -> fairlead.v1.Collection
+	31, // 9: fairlead.v1.Source.label:type_name -> fairlead.v1.Label
+	33, // 10: fairlead.v1.Source.metadata:type_name -> google.protobuf.Struct
+	12, // 11: fairlead.v1.IngestRequest.sources:type_name -> fairlead.v1.Source
+	15, // 12: fairlead.v1.IngestResponse.results:type_name -> fairlead.v1.IngestResult
+	0,  // 13: fairlead.v1.IngestResult.status:type_name -> fairlead.v1.IngestResult.Status
+	30, // 14: fairlead.v1.Filter.conditions:type_name -> fairlead.v1.Filter.Condition
+	16, // 15: fairlead.v1.SearchRequest.filter:type_name -> fairlead.v1.Filter
+	31, // 16: fairlead.v1.SearchRequest.max_label:type_name -> fairlead.v1.Label
+	19, // 17: fairlead.v1.SearchResponse.hits:type_name -> fairlead.v1.Hit
+	21, // 18: fairlead.v1.SearchResponse.explanation:type_name -> fairlead.v1.SearchExplanation
+	20, // 19: fairlead.v1.Hit.passage:type_name -> fairlead.v1.Passage
+	34, // 20: fairlead.v1.Passage.span:type_name -> fairlead.v1.Span
+	31, // 21: fairlead.v1.Passage.label:type_name -> fairlead.v1.Label
+	22, // 22: fairlead.v1.SearchExplanation.lexical:type_name -> fairlead.v1.Scan
+	22, // 23: fairlead.v1.SearchExplanation.vector:type_name -> fairlead.v1.Scan
+	31, // 24: fairlead.v1.Document.label:type_name -> fairlead.v1.Label
+	33, // 25: fairlead.v1.Document.metadata:type_name -> google.protobuf.Struct
+	32, // 26: fairlead.v1.Document.created_at:type_name -> google.protobuf.Timestamp
+	32, // 27: fairlead.v1.Document.updated_at:type_name -> google.protobuf.Timestamp
+	23, // 28: fairlead.v1.GetDocumentResponse.document:type_name -> fairlead.v1.Document
+	23, // 29: fairlead.v1.ListDocumentsResponse.documents:type_name -> fairlead.v1.Document
+	1,  // 30: fairlead.v1.Filter.Condition.op:type_name -> fairlead.v1.Filter.Op
+	35, // 31: fairlead.v1.Filter.Condition.value:type_name -> google.protobuf.Value
+	6,  // 32: fairlead.v1.RetrievalService.CreateCollection:input_type -> fairlead.v1.CreateCollectionRequest
+	8,  // 33: fairlead.v1.RetrievalService.ListCollections:input_type -> fairlead.v1.ListCollectionsRequest
+	10, // 34: fairlead.v1.RetrievalService.DeleteCollection:input_type -> fairlead.v1.DeleteCollectionRequest
+	13, // 35: fairlead.v1.RetrievalService.Ingest:input_type -> fairlead.v1.IngestRequest
+	17, // 36: fairlead.v1.RetrievalService.Search:input_type -> fairlead.v1.SearchRequest
+	24, // 37: fairlead.v1.RetrievalService.GetDocument:input_type -> fairlead.v1.GetDocumentRequest
+	26, // 38: fairlead.v1.RetrievalService.ListDocuments:input_type -> fairlead.v1.ListDocumentsRequest
+	28, // 39: fairlead.v1.RetrievalService.DeleteDocument:input_type -> fairlead.v1.DeleteDocumentRequest
+	4,  // 40: fairlead.v1.RetrievalService.ReindexCollection:input_type -> fairlead.v1.ReindexCollectionRequest
+	7,  // 41: fairlead.v1.RetrievalService.CreateCollection:output_type -> fairlead.v1.CreateCollectionResponse
+	9,  // 42: fairlead.v1.RetrievalService.ListCollections:output_type -> fairlead.v1.ListCollectionsResponse
+	11, // 43: fairlead.v1.RetrievalService.DeleteCollection:output_type -> fairlead.v1.DeleteCollectionResponse
+	14, // 44: fairlead.v1.RetrievalService.Ingest:output_type -> fairlead.v1.IngestResponse
+	18, // 45: fairlead.v1.RetrievalService.Search:output_type -> fairlead.v1.SearchResponse
+	25, // 46: fairlead.v1.RetrievalService.GetDocument:output_type -> fairlead.v1.GetDocumentResponse
+	27, // 47: fairlead.v1.RetrievalService.ListDocuments:output_type -> fairlead.v1.ListDocumentsResponse
+	29, // 48: fairlead.v1.RetrievalService.DeleteDocument:output_type -> fairlead.v1.DeleteDocumentResponse
+	5,  // 49: fairlead.v1.RetrievalService.ReindexCollection:output_type -> fairlead.v1.ReindexCollectionResponse
+	41, // [41:50] is the sub-list for method output_type
+	32, // [32:41] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_retrieval_proto_init() }
@@ -2167,14 +2572,15 @@ func file_fairlead_v1_retrieval_proto_init() {
 	file_fairlead_v1_common_proto_init()
 	file_fairlead_v1_event_proto_init()
 	file_fairlead_v1_retrieval_proto_msgTypes[0].OneofWrappers = []any{}
-	file_fairlead_v1_retrieval_proto_msgTypes[14].OneofWrappers = []any{}
+	file_fairlead_v1_retrieval_proto_msgTypes[17].OneofWrappers = []any{}
+	file_fairlead_v1_retrieval_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_retrieval_proto_rawDesc), len(file_fairlead_v1_retrieval_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

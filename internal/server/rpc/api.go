@@ -75,6 +75,10 @@ type Config struct {
 	Router      Router
 	Collections Collections
 	Documents   Documents
+	// Keys, Tenants and Usage are what AdminService works with. What is nil is answered as unimplemented.
+	Keys    Keys
+	Tenants Tenants
+	Usage   Usage
 	// Logger is for internal errors and panics. Nil: nothing is logged.
 	Logger *slog.Logger
 	// MaxBody is the most bytes of a request, as sent and after decompression. 0: 4 MiB.
@@ -136,6 +140,10 @@ func New(c Config) (*API, error) {
 	_, handler = fairleadv1connect.NewRetrievalServiceHandler(
 		&retrievalService{collections: c.Collections, documents: c.Documents}, options...)
 	a.add(&c, pb.File_fairlead_v1_retrieval_proto, handler)
+	if c.Keys != nil || c.Tenants != nil || c.Usage != nil {
+		_, handler = fairleadv1connect.NewAdminServiceHandler(&adminService{keys: c.Keys, tenants: c.Tenants, usage: c.Usage}, options...)
+		a.add(&c, pb.File_fairlead_v1_admin_proto, handler)
+	}
 	return a, nil
 }
 

@@ -149,7 +149,7 @@ func BenchmarkSearchText20k(b *testing.B) {
 	for _, words := range []int{4, 10, 20} {
 		b.Run(fmt.Sprintf("words=%d", words), func(b *testing.B) {
 			timed(b, func() {
-				if _, _, err := s.SearchText(context.Background(), "t", retrieval.LegQuery{Collection: "bench", Text: c.text(words), Limit: 50, MaxLabel: label.Restricted}); err != nil {
+				if _, err := s.SearchText(context.Background(), "t", retrieval.LegQuery{Collection: "bench", Text: c.text(words), Limit: 50, MaxLabel: label.Restricted}); err != nil {
 					b.Fatal(err)
 				}
 			})
@@ -173,8 +173,8 @@ func BenchmarkSearchVector20k(b *testing.B) {
 			timed(b, func() {
 				q.Vector = c.vector(c.rand.IntN(500))
 				h, err := s.SearchVector(context.Background(), "t", q)
-				if err != nil || len(h) != q.Limit {
-					b.Fatal(len(h), err)
+				if err != nil || len(h.Hits) != q.Limit {
+					b.Fatal(h, err)
 				}
 			})
 		})
@@ -223,7 +223,7 @@ func BenchmarkHybrid20k(b *testing.B) {
 		q := retrieval.LegQuery{Collection: "bench", Text: corpus.text(10), Vector: corpus.vector(3), Limit: 64, MaxLabel: label.Restricted}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if _, _, err := s.SearchText(context.Background(), "t", q); err != nil {
+			if _, err := s.SearchText(context.Background(), "t", q); err != nil {
 				b.Error(err)
 			}
 		})

@@ -73,9 +73,9 @@ func TestScriptsWithoutSpacesAndArabicForms(t *testing.T) {
 		"海淀": "zh", "大学在哪里": "zh", "区在海淀": "zh", "タワー": "ja", "한강": "ko", "เมือง": "th",
 		"مدرسة": "ar", "والمَدْرَسَة": "ar", "الى المدرسه": "ar",
 	} {
-		hits, seen, err := s.SearchText(t.Context(), "t", retrieval.LegQuery{Collection: "docs", Text: query, Limit: 1, MaxLabel: label.Restricted})
-		if err != nil || len(hits) != 1 || hits[0].Passage.URI != want {
-			t.Errorf("%q, seen as %s, finds %+v, %v, want %s", query, seen, hits, err, want)
+		leg, err := s.SearchText(t.Context(), "t", retrieval.LegQuery{Collection: "docs", Text: query, Limit: 1, MaxLabel: label.Restricted})
+		if err != nil || len(leg.Hits) != 1 || leg.Hits[0].Passage.URI != want {
+			t.Errorf("%q finds %+v, %v, want %s", query, leg, err, want)
 		}
 	}
 }
@@ -101,12 +101,12 @@ func FuzzSearchText(f *testing.F) {
 		if err := s.DocumentPut(t.Context(), "t", d, []retrieval.Passage{{ID: "p", Text: text}}, nil); err != nil {
 			t.Fatal(fault.Cause(err))
 		}
-		hits, seen, err := s.SearchText(t.Context(), "t", retrieval.LegQuery{Collection: "docs", Text: text, Limit: 1, MaxLabel: label.Public})
+		leg, err := s.SearchText(t.Context(), "t", retrieval.LegQuery{Collection: "docs", Text: text, Limit: 1, MaxLabel: label.Public})
 		if err != nil {
 			t.Fatal(fault.Cause(err))
 		}
-		if hasASCIIWord(text) && len(hits) != 1 {
-			t.Errorf("%q is not found by its own words: %s", text, seen)
+		if hasASCIIWord(text) && len(leg.Hits) != 1 {
+			t.Errorf("%q is not found by its own words: %s", text, leg.Seen)
 		}
 		got, err := s.PassagesGet(t.Context(), "t", "docs", []string{"p"})
 		if err != nil || len(got) != 1 {

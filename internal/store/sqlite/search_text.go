@@ -10,15 +10,16 @@ import (
 // weights are those of title, heading and text in BM25: a word above a passage says more than one in it.
 const weights = "2.0, 1.5, 1.0"
 
-// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. seen is the
+// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. Seen is the
 // query in FTS5's syntax, as the index saw it. A text without a word in it finds nothing and is no error.
 // InvalidArgument when the limit is not above 0.
-func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQuery) (found []retrieval.Hit, seen string, err error) {
+func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQuery) (*retrieval.Leg, error) {
 	const doing = "searching by words"
 	if q.Limit <= 0 {
-		return nil, "", badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
+		return nil, badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
 	}
-	err = s.read(ctx, doing, func(tx *sql.Tx) error {
+	leg := &retrieval.Leg{Scan: retrieval.Scan{Method: "words", Why: "the collection's own index of words", Rows: -1}}
+	err := s.read(ctx, doing, func(tx *sql.Tx) error {
 		c, err := find(ctx, tx, tenant, q.Collection, doing)
 		if err != nil {
 			return err
@@ -27,23 +28,23 @@ func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQu
 		if err != nil {
 			return err
 		}
-		seen = matchQuery(q.Text)
-		if seen == "" || c.passages == 0 {
+		leg.Seen = matchQuery(q.Text)
+		if leg.Seen == "" || c.passages == 0 {
 			return nil
 		}
-		ranking, err := match(ctx, tx, c, seen, q, w)
+		ranking, err := match(ctx, tx, c, leg.Seen, q, w)
 		if err != nil {
 			return err
 		}
-		found, err = hits(ctx, tx, q.Collection, ranking, func(h *retrieval.Hit, rank int, score float64) {
+		leg.Hits, err = hits(ctx, tx, q.Collection, ranking, func(h *retrieval.Hit, rank int, score float64) {
 			h.LexicalRank, h.LexicalScore = rank, score
 		})
 		return err
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return found, seen, nil
+	return leg, nil
 }
 
 // match asks the index. Looking up each match's document costs as much as the match, so it is done only

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"fairlead/retrieval"
@@ -23,7 +24,7 @@ const (
 // SearchVector finds passages by cosine similarity, the best first, with VectorRank and VectorScore set.
 // InvalidArgument when the vector's length is not the collection's, it holds something that is not finite,
 // or the limit is not above 0. The zero vector, which has no direction, finds nothing.
-func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.LegQuery) ([]retrieval.Hit, error) {
+func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.LegQuery) (*retrieval.Leg, error) {
 	const doing = "searching by vector"
 	if q.Limit <= 0 {
 		return nil, badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
@@ -32,7 +33,7 @@ func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.Leg
 	if !ok {
 		return nil, badRequest(doing, "the vector holds something that is not a finite number")
 	}
-	var found []retrieval.Hit
+	leg := &retrieval.Leg{Scan: retrieval.Scan{Method: "exact", Why: "there is nothing to search"}}
 	err := s.read(ctx, doing, func(tx *sql.Tx) error {
 		c, err := find(ctx, tx, tenant, q.Collection, doing)
 		if err != nil {
@@ -48,11 +49,11 @@ func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.Leg
 		if c.passages == 0 || !slices.ContainsFunc(vector, func(x float32) bool { return x != 0 }) {
 			return nil
 		}
-		ranking, err := rank(ctx, tx, c, vector, q, w)
+		ranking, err := rank(ctx, tx, c, vector, q, w, &leg.Scan)
 		if err != nil {
 			return err
 		}
-		found, err = hits(ctx, tx, q.Collection, ranking, func(h *retrieval.Hit, rank int, score float64) {
+		leg.Hits, err = hits(ctx, tx, q.Collection, ranking, func(h *retrieval.Hit, rank int, score float64) {
 			h.VectorRank, h.VectorScore = rank, score
 		})
 		return err
@@ -60,11 +61,11 @@ func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.Leg
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	return leg, nil
 }
 
 // rank gives the best passages that w lets through. How depends on how many it lets through.
-func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q retrieval.LegQuery, w *where) ([]scored, error) {
+func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q retrieval.LegQuery, w *where, scan *retrieval.Scan) ([]scored, error) {
 	everything, err := seesAll(ctx, tx, c, q)
 	if err != nil {
 		return nil, err
@@ -75,11 +76,13 @@ func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q ret
 			return nil, err
 		}
 	}
+	scan.Rows = n
 	if n == 0 {
 		return nil, nil
 	}
 	k := max(candidatesPerHit*q.Limit, minCandidates)
 	if n <= max(exactBelow, int64(k)) || k > maxCandidates {
+		scan.Why = fmt.Sprintf("%d passages are few enough to rank them all", n)
 		rows, err := tx.QueryContext(ctx, `SELECT v.passage, v.embedding FROM documents d
 			JOIN passages p ON p.document = d.id JOIN vectors v ON v.passage = p.id WHERE `+w.sql.String(), w.args...)
 		if err != nil {
@@ -87,6 +90,7 @@ func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q ret
 		}
 		return best(rows, vector, q.Limit)
 	}
+	scan.Method, scan.Why = "codes", fmt.Sprintf("of %d passages the nearest %d by their codes are ranked exactly", n, k)
 	e := encoderOf(c.dimensions)
 	code := e.encode(vector, make([]float32, e.bits))
 	if len(q.Filter) > 0 {

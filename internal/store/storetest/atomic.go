@@ -83,7 +83,7 @@ var atomicTests = map[string]func(t *testing.T, s Store){
 			"DocumentFingerprint": func() error { _, _, err := s.DocumentFingerprint(ctx, tenant, "docs", "a"); return err },
 			"DocumentList":        func() error { _, err := s.DocumentList(ctx, tenant, "docs", "", 1); return err },
 			"DocumentDelete":      func() error { return s.DocumentDelete(ctx, tenant, "docs", "a") },
-			"SearchText":          func() error { _, _, err := s.SearchText(ctx, tenant, q); return err },
+			"SearchText":          func() error { _, err := s.SearchText(ctx, tenant, q); return err },
 			"SearchVector":        func() error { _, err := s.SearchVector(ctx, tenant, q); return err },
 			"PassagesGet":         func() error { _, err := s.PassagesGet(ctx, tenant, "docs", []string{"x"}); return err },
 			"SessionMessages":     func() error { _, err := s.SessionMessages(ctx, tenant, "s", 1); return err },

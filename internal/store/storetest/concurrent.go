@@ -66,16 +66,15 @@ var concurrentTests = map[string]func(t *testing.T, s Store){
 			}
 			for ctx.Err() == nil {
 				q := withDefaults(retrieval.LegQuery{Text: "alpha", Vector: vectorOf("x")})
-				var hits []retrieval.Hit
-				var err error
-				if who%2 == 0 {
-					hits, _, err = s.SearchText(t.Context(), tenant, q)
-				} else {
-					hits, err = s.SearchVector(t.Context(), tenant, q)
+				search := s.SearchText
+				if who%2 == 1 {
+					search = s.SearchVector
 				}
+				leg, err := search(t.Context(), tenant, q)
 				if err != nil {
 					return err
 				}
+				hits := leg.Hits
 				if len(hits) == 0 {
 					return errors.New("a reader finds nothing")
 				}
@@ -143,7 +142,7 @@ var concurrentTests = map[string]func(t *testing.T, s Store){
 				if err := s.DocumentPut(t.Context(), tenant, d, p, v); err != nil {
 					return err
 				}
-				if _, _, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "alpha beta"})); err != nil {
+				if _, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "alpha beta"})); err != nil {
 					return err
 				}
 				if err := s.DocumentDelete(t.Context(), tenant, "docs", d.URI); err != nil {

@@ -30,7 +30,7 @@ var errorTests = map[string]func(t *testing.T, s Store){
 		_, err = s.DocumentList(ctx, tenant, "docs", "", 1)
 		unknown("DocumentList", err)
 		unknown("DocumentDelete", s.DocumentDelete(ctx, tenant, "docs", "a"))
-		_, _, err = s.SearchText(ctx, tenant, q)
+		_, err = s.SearchText(ctx, tenant, q)
 		unknown("SearchText", err)
 		_, err = s.SearchVector(ctx, tenant, q)
 		unknown("SearchVector", err)
@@ -99,7 +99,7 @@ var errorTests = map[string]func(t *testing.T, s Store){
 		} {
 			q := withDefaults(retrieval.LegQuery{Text: "alpha", Vector: vectorOf("alpha")})
 			spoil(&q)
-			_, _, err := s.SearchText(t.Context(), tenant, q)
+			_, err := s.SearchText(t.Context(), tenant, q)
 			wantFault(t, "SearchText: "+name, err, fault.InvalidArgument, fault.ReasonBadRequest)
 			_, err = s.SearchVector(t.Context(), tenant, q)
 			wantFault(t, "SearchVector: "+name, err, fault.InvalidArgument, fault.ReasonBadRequest)

@@ -179,13 +179,13 @@ var filterTests = map[string]func(t *testing.T, s Store){
 				filtered(field, retrieval.Exists, "true"), filtered(field, retrieval.Exists, nil),
 			} {
 				q := withDefaults(retrieval.LegQuery{Text: "alpha", Vector: vectorOf("alpha"), Filter: f})
-				_, _, err := s.SearchText(t.Context(), tenant, q)
+				_, err := s.SearchText(t.Context(), tenant, q)
 				wantFault(t, "SearchText: "+string(f[0].Op), err, fault.InvalidArgument, fault.ReasonBadRequest)
 				_, err = s.SearchVector(t.Context(), tenant, q)
 				wantFault(t, "SearchVector: "+string(f[0].Op), err, fault.InvalidArgument, fault.ReasonBadRequest)
 			}
 		}
-		_, _, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "alpha", Filter: filtered("", retrieval.Equal, "x")}))
+		_, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "alpha", Filter: filtered("", retrieval.Equal, "x")}))
 		wantFault(t, "an empty field", err, fault.InvalidArgument, fault.ReasonBadRequest)
 	},
 }
@@ -208,12 +208,11 @@ var labelTests = map[string]func(t *testing.T, s Store){
 		mustInsert(t, s, tenant, collection("docs"))
 		mustPut(t, s, tenant, "docs", doc{uri: "a", label: label.Public, texts: []string{"alpha"}})
 		q := retrieval.LegQuery{Collection: "docs", Text: "alpha", Vector: vectorOf("alpha"), Limit: 10}
-		hits, _, err := s.SearchText(t.Context(), tenant, q)
-		if err != nil || len(hits) != 0 {
-			t.Errorf("words: %d hits, %v", len(hits), err)
+		if leg, err := s.SearchText(t.Context(), tenant, q); err != nil || len(leg.Hits) != 0 {
+			t.Errorf("words: %+v, %v", leg, err)
 		}
-		if hits, err = s.SearchVector(t.Context(), tenant, q); err != nil || len(hits) != 0 {
-			t.Errorf("vector: %d hits, %v", len(hits), err)
+		if leg, err := s.SearchVector(t.Context(), tenant, q); err != nil || len(leg.Hits) != 0 {
+			t.Errorf("vector: %+v, %v", leg, err)
 		}
 	},
 	"a label that rises hides the document": func(t *testing.T, s Store) {

@@ -99,23 +99,23 @@ func mustPut(t *testing.T, s Store, tenant, coll string, docs ...doc) {
 // words searches and gives the hits.
 func words(t *testing.T, s Store, tenant string, q retrieval.LegQuery) []retrieval.Hit {
 	t.Helper()
-	hits, _, err := s.SearchText(t.Context(), tenant, withDefaults(q))
+	leg, err := s.SearchText(t.Context(), tenant, withDefaults(q))
 	if err != nil {
 		t.Fatalf("SearchText(%s, %q): %v", tenant, q.Text, fault.Cause(err))
 	}
-	checkHits(t, hits, q.Limit, func(h retrieval.Hit) (int, float64) { return h.LexicalRank, h.LexicalScore })
-	return hits
+	checkHits(t, leg.Hits, q.Limit, func(h retrieval.Hit) (int, float64) { return h.LexicalRank, h.LexicalScore })
+	return leg.Hits
 }
 
 // nearest searches and gives the hits.
 func nearest(t *testing.T, s Store, tenant string, q retrieval.LegQuery) []retrieval.Hit {
 	t.Helper()
-	hits, err := s.SearchVector(t.Context(), tenant, withDefaults(q))
+	leg, err := s.SearchVector(t.Context(), tenant, withDefaults(q))
 	if err != nil {
 		t.Fatalf("SearchVector(%s): %v", tenant, fault.Cause(err))
 	}
-	checkHits(t, hits, q.Limit, func(h retrieval.Hit) (int, float64) { return h.VectorRank, h.VectorScore })
-	return hits
+	checkHits(t, leg.Hits, q.Limit, func(h retrieval.Hit) (int, float64) { return h.VectorRank, h.VectorScore })
+	return leg.Hits
 }
 
 func withDefaults(q retrieval.LegQuery) retrieval.LegQuery {

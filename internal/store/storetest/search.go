@@ -110,9 +110,9 @@ var wordTests = map[string]func(t *testing.T, s Store){
 	"stop words alone are words": func(t *testing.T, s Store) {
 		mustInsert(t, s, tenant, collection("docs"))
 		mustPut(t, s, tenant, "docs", doc{uri: "a", texts: []string{"the who"}}, doc{uri: "b", texts: []string{"another band"}})
-		_, seen, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "The Who"}))
-		if err != nil || seen == "" {
-			t.Errorf("seen = %q, %v", seen, err)
+		leg, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "The Who"}))
+		if err != nil || leg.Seen == "" {
+			t.Errorf("got %+v, %v", leg, err)
 		}
 	},
 	"no text is syntax": func(t *testing.T, s Store) {
@@ -130,9 +130,9 @@ var wordTests = map[string]func(t *testing.T, s Store){
 	},
 	"the query as the index saw it": func(t *testing.T, s Store) {
 		mustInsert(t, s, tenant, collection("docs"))
-		_, seen, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "the boundary layer"}))
-		if err != nil || !strings.Contains(seen, "boundar") || !strings.Contains(seen, "layer") {
-			t.Errorf("seen = %q, %v", seen, err)
+		leg, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "the boundary layer"}))
+		if err != nil || !strings.Contains(leg.Seen, "boundar") || !strings.Contains(leg.Seen, "layer") {
+			t.Errorf("got %+v, %v", leg, err)
 		}
 	},
 	"other scripts": func(t *testing.T, s Store) {

@@ -34,7 +34,7 @@ var tenantTests = map[string]func(t *testing.T, s Store){
 		unknown("DocumentList", err)
 		unknown("DocumentDelete", s.DocumentDelete(ctx, other, "docs", "a"))
 		q := withDefaults(retrieval.LegQuery{Text: "alpha", Vector: vectorOf("alpha")})
-		_, _, err = s.SearchText(ctx, other, q)
+		_, err = s.SearchText(ctx, other, q)
 		unknown("SearchText", err)
 		_, err = s.SearchVector(ctx, other, q)
 		unknown("SearchVector", err)

@@ -55,6 +55,9 @@ const (
 	// RetrievalServiceDeleteDocumentProcedure is the fully-qualified name of the RetrievalService's
 	// DeleteDocument RPC.
 	RetrievalServiceDeleteDocumentProcedure = "/fairlead.v1.RetrievalService/DeleteDocument"
+	// RetrievalServiceReindexCollectionProcedure is the fully-qualified name of the RetrievalService's
+	// ReindexCollection RPC.
+	RetrievalServiceReindexCollectionProcedure = "/fairlead.v1.RetrievalService/ReindexCollection"
 )
 
 // RetrievalServiceClient is a client for the fairlead.v1.RetrievalService service.
@@ -76,6 +79,9 @@ type RetrievalServiceClient interface {
 	ListDocuments(context.Context, *v1.ListDocumentsRequest) (*v1.ListDocumentsResponse, error)
 	// DeleteDocument deletes a document, its passages and its vectors.
 	DeleteDocument(context.Context, *v1.DeleteDocumentRequest) (*v1.DeleteDocumentResponse, error)
+	// ReindexCollection embeds a collection's passages anew, beside the vectors that are searched meanwhile, and swaps
+	// at once when all is done. It tells how far it is. A call that was broken off goes on where it was.
+	ReindexCollection(context.Context, *v1.ReindexCollectionRequest) (*connect.ServerStreamForClient[v1.ReindexCollectionResponse], error)
 }
 
 // NewRetrievalServiceClient constructs a client for the fairlead.v1.RetrievalService service. By
@@ -137,19 +143,26 @@ func NewRetrievalServiceClient(httpClient connect.HTTPClient, baseURL string, op
 			connect.WithSchema(retrievalServiceMethods.ByName("DeleteDocument")),
 			connect.WithClientOptions(opts...),
 		),
+		reindexCollection: connect.NewClient[v1.ReindexCollectionRequest, v1.ReindexCollectionResponse](
+			httpClient,
+			baseURL+RetrievalServiceReindexCollectionProcedure,
+			connect.WithSchema(retrievalServiceMethods.ByName("ReindexCollection")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // retrievalServiceClient implements RetrievalServiceClient.
 type retrievalServiceClient struct {
-	createCollection *connect.Client[v1.CreateCollectionRequest, v1.CreateCollectionResponse]
-	listCollections  *connect.Client[v1.ListCollectionsRequest, v1.ListCollectionsResponse]
-	deleteCollection *connect.Client[v1.DeleteCollectionRequest, v1.DeleteCollectionResponse]
-	ingest           *connect.Client[v1.IngestRequest, v1.IngestResponse]
-	search           *connect.Client[v1.SearchRequest, v1.SearchResponse]
-	getDocument      *connect.Client[v1.GetDocumentRequest, v1.GetDocumentResponse]
-	listDocuments    *connect.Client[v1.ListDocumentsRequest, v1.ListDocumentsResponse]
-	deleteDocument   *connect.Client[v1.DeleteDocumentRequest, v1.DeleteDocumentResponse]
+	createCollection  *connect.Client[v1.CreateCollectionRequest, v1.CreateCollectionResponse]
+	listCollections   *connect.Client[v1.ListCollectionsRequest, v1.ListCollectionsResponse]
+	deleteCollection  *connect.Client[v1.DeleteCollectionRequest, v1.DeleteCollectionResponse]
+	ingest            *connect.Client[v1.IngestRequest, v1.IngestResponse]
+	search            *connect.Client[v1.SearchRequest, v1.SearchResponse]
+	getDocument       *connect.Client[v1.GetDocumentRequest, v1.GetDocumentResponse]
+	listDocuments     *connect.Client[v1.ListDocumentsRequest, v1.ListDocumentsResponse]
+	deleteDocument    *connect.Client[v1.DeleteDocumentRequest, v1.DeleteDocumentResponse]
+	reindexCollection *connect.Client[v1.ReindexCollectionRequest, v1.ReindexCollectionResponse]
 }
 
 // CreateCollection calls fairlead.v1.RetrievalService.CreateCollection.
@@ -224,6 +237,11 @@ func (c *retrievalServiceClient) DeleteDocument(ctx context.Context, req *v1.Del
 	return nil, err
 }
 
+// ReindexCollection calls fairlead.v1.RetrievalService.ReindexCollection.
+func (c *retrievalServiceClient) ReindexCollection(ctx context.Context, req *v1.ReindexCollectionRequest) (*connect.ServerStreamForClient[v1.ReindexCollectionResponse], error) {
+	return c.reindexCollection.CallServerStream(ctx, connect.NewRequest(req))
+}
+
 // RetrievalServiceHandler is an implementation of the fairlead.v1.RetrievalService service.
 type RetrievalServiceHandler interface {
 	// CreateCollection makes a collection. It is an error when one of that name has other settings.
@@ -243,6 +261,9 @@ type RetrievalServiceHandler interface {
 	ListDocuments(context.Context, *v1.ListDocumentsRequest) (*v1.ListDocumentsResponse, error)
 	// DeleteDocument deletes a document, its passages and its vectors.
 	DeleteDocument(context.Context, *v1.DeleteDocumentRequest) (*v1.DeleteDocumentResponse, error)
+	// ReindexCollection embeds a collection's passages anew, beside the vectors that are searched meanwhile, and swaps
+	// at once when all is done. It tells how far it is. A call that was broken off goes on where it was.
+	ReindexCollection(context.Context, *v1.ReindexCollectionRequest, *connect.ServerStream[v1.ReindexCollectionResponse]) error
 }
 
 // NewRetrievalServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -300,6 +321,12 @@ func NewRetrievalServiceHandler(svc RetrievalServiceHandler, opts ...connect.Han
 		connect.WithSchema(retrievalServiceMethods.ByName("DeleteDocument")),
 		connect.WithHandlerOptions(opts...),
 	)
+	retrievalServiceReindexCollectionHandler := connect.NewServerStreamHandlerSimple(
+		RetrievalServiceReindexCollectionProcedure,
+		svc.ReindexCollection,
+		connect.WithSchema(retrievalServiceMethods.ByName("ReindexCollection")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/fairlead.v1.RetrievalService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RetrievalServiceCreateCollectionProcedure:
@@ -318,6 +345,8 @@ func NewRetrievalServiceHandler(svc RetrievalServiceHandler, opts ...connect.Han
 			retrievalServiceListDocumentsHandler.ServeHTTP(w, r)
 		case RetrievalServiceDeleteDocumentProcedure:
 			retrievalServiceDeleteDocumentHandler.ServeHTTP(w, r)
+		case RetrievalServiceReindexCollectionProcedure:
+			retrievalServiceReindexCollectionHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -357,4 +386,8 @@ func (UnimplementedRetrievalServiceHandler) ListDocuments(context.Context, *v1.L
 
 func (UnimplementedRetrievalServiceHandler) DeleteDocument(context.Context, *v1.DeleteDocumentRequest) (*v1.DeleteDocumentResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("fairlead.v1.RetrievalService.DeleteDocument is not implemented"))
+}
+
+func (UnimplementedRetrievalServiceHandler) ReindexCollection(context.Context, *v1.ReindexCollectionRequest, *connect.ServerStream[v1.ReindexCollectionResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("fairlead.v1.RetrievalService.ReindexCollection is not implemented"))
 }

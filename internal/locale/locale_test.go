@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"fairlead/orchestrator/locale"
+	"fairlead/internal/locale"
 )
 
 func TestDetect(t *testing.T) {

@@ -1,0 +1,56 @@
+package keys
+
+import (
+	"context"
+	"time"
+
+	"fairlead/internal/auth"
+	"fairlead/internal/label"
+)
+
+// Key is an API key without its secret.
+type Key struct {
+	// ID is the public part, which finds the key.
+	ID     string
+	Tenant string
+	// Name is for people. Keys that replace one another have the same.
+	Name    string
+	Scopes  auth.Scopes
+	Ceiling label.Label
+	// Models and Policies are what it may name. Nil: all.
+	Models, Policies []string
+	// CreatedBy is the name of the principal that made it.
+	CreatedBy string
+	CreatedAt time.Time
+	// ExpiresAt is when it stops to work. Zero: never.
+	ExpiresAt time.Time
+	// RevokedAt is when it was revoked. Zero: it was not.
+	RevokedAt time.Time
+	// Replaces is the id of the key that this one was rotated from.
+	Replaces string
+}
+
+// Live says whether the key works at a time.
+func (k *Key) Live(now time.Time) bool {
+	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}
+
+// Hash is the HMAC-SHA256 of a key's secret under the server's pepper.
+type Hash [32]byte
+
+// Store keeps keys. Errors are *fault.Error. internal/store/storetest is the definition.
+type Store interface {
+	// KeyInsert keeps a new key. AlreadyExists when the id is taken.
+	KeyInsert(ctx context.Context, k Key, h Hash) error
+	// KeyFind gives a key by its id alone, whatever its tenant, dead or alive. NotFound when there is none.
+	KeyFind(ctx context.Context, id string) (*Key, Hash, error)
+	// KeyList gives a tenant's keys, dead ones too, the newest first.
+	KeyList(ctx context.Context, tenant string) ([]Key, error)
+	// KeyRotate keeps a new key and lets the one that it replaces expire at a time, if it does not sooner: both
+	// or neither. NotFound when the tenant has no such key, FailedPrecondition when it is dead, or is being
+	// replaced already by a key that lives.
+	KeyRotate(ctx context.Context, k Key, h Hash, oldExpires time.Time) error
+	// KeyRevoke marks a key as revoked at a time; one that is stays as it is. NotFound when the tenant has no
+	// such key.
+	KeyRevoke(ctx context.Context, tenant, id string, at time.Time) error
+}

@@ -1,0 +1,48 @@
+// Package tenants says what a tenant is. It owns the record and what a store must do for it; it refuses to know
+// what a tenant has, which every store keeps apart for each.
+package tenants
+
+import (
+	"context"
+	"regexp"
+	"time"
+
+	"fairlead/internal/fault"
+)
+
+// Tenant is a customer, a team or whatever else must not see what others have.
+type Tenant struct {
+	// Name is what all its data is kept under. It cannot change.
+	Name        string
+	Description string
+	CreatedAt   time.Time
+	// DisabledAt is when its callers were shut out. Zero: they are not.
+	DisabledAt time.Time
+}
+
+var name = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// CheckName refuses what cannot be a tenant's name.
+func CheckName(s string) error {
+	if !name.MatchString(s) {
+		return fault.New(fault.InvalidArgument, fault.ReasonBadRequest,
+			"checking the tenant's name: use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit")
+	}
+	return nil
+}
+
+// Store keeps tenants. auth.LocalTenant is there from the beginning. Errors are *fault.Error: NotFound with
+// ReasonUnknownTenant where there is none of a name.
+type Store interface {
+	// TenantInsert makes a tenant. AlreadyExists when there is one of that name.
+	TenantInsert(ctx context.Context, t Tenant) error
+	// TenantGet gives a tenant.
+	TenantGet(ctx context.Context, name string) (*Tenant, error)
+	// TenantList gives tenants by name, the first after `after`.
+	TenantList(ctx context.Context, after string, limit int) ([]Tenant, error)
+	// TenantDisable shuts a tenant's callers out from a time on; the zero time lets them in again.
+	TenantDisable(ctx context.Context, name string, at time.Time) error
+	// TenantDelete deletes a tenant and everything that is kept of it, usage included. FailedPrecondition when it
+	// is not disabled, or is auth.LocalTenant.
+	TenantDelete(ctx context.Context, name string) error
+}

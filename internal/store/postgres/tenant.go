@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"fairlead/internal/fault"
+)
+
+// scope is whose rows a transaction sees. Exactly one of its fields is set.
+type scope struct {
+	// tenant is the tenant whose rows are seen and written.
+	tenant string
+	// key is the id of a key, which alone is seen: that is how its tenant becomes known.
+	key string
+	// operator sees the list of tenants, and nothing else.
+	operator bool
+}
+
+// of is the scope of a tenant.
+func of(tenant string) scope { return scope{tenant: tenant} }
+
+// setting is a setting for one transaction.
+type setting struct{ name, value string }
+
+// local is what ends a setting with its transaction. It is a variable so that a test can show what happens where it
+// does not.
+var local = "true"
+
+// in runs fn in one transaction that sees the rows of a scope and no others: all of it or, when fn fails or the
+// context ends, nothing. It is the only way to the pool.
+func (s *Store) in(ctx context.Context, sc scope, options pgx.TxOptions, doing string, fn func(tx pgx.Tx) error, settings ...setting) error {
+	begin, err := opening(sc, options, s.searchPath, settings)
+	if err != nil {
+		return fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "%s: the tenant is empty or not a text", doing)
+	}
+	options.BeginQuery = begin
+	tx, err := s.pool.BeginTx(ctx, options)
+	if err != nil {
+		return translate(ctx, err, doing)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after a commit, and gives the connection back
+	if err := fn(tx); err != nil {
+		return translate(ctx, err, doing)
+	}
+	return translate(ctx, tx.Commit(ctx), doing)
+}
+
+// read runs fn for a tenant in one snapshot.
+func (s *Store) read(ctx context.Context, tenant, doing string, fn func(tx pgx.Tx) error, settings ...setting) error {
+	return s.in(ctx, of(tenant), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, doing, fn, append(settings, s.timeout)...)
+}
+
+// write runs fn for a tenant.
+func (s *Store) write(ctx context.Context, tenant, doing string, fn func(tx pgx.Tx) error) error {
+	return s.in(ctx, of(tenant), pgx.TxOptions{}, doing, fn)
+}
+
+// opening gives what opens a transaction and sets its settings, in one round trip. Values are sent in hex: there is
+// no text in them that could be SQL.
+func opening(sc scope, options pgx.TxOptions, searchPath string, settings []setting) (string, error) {
+	var b strings.Builder
+	b.WriteString("begin")
+	if options.IsoLevel != "" {
+		b.WriteString(" isolation level " + string(options.IsoLevel))
+	}
+	if options.AccessMode != "" {
+		b.WriteString(" " + string(options.AccessMode))
+	}
+	b.WriteString("; select ")
+	set := func(name, value string) {
+		b.WriteString("set_config('" + name + "', convert_from(decode('" + hex.EncodeToString([]byte(value)) + "', 'hex'), 'UTF8'), " + local + ")")
+	}
+	switch {
+	case sc.operator:
+		set("app.operator", "on")
+	case sc.key != "":
+		set("app.key", sc.key)
+	case sc.tenant != "":
+		set("app.tenant", sc.tenant)
+	default:
+		return "", errNoScope
+	}
+	if strings.ContainsRune(sc.tenant+sc.key, 0) {
+		return "", errNoScope
+	}
+	b.WriteString(", ")
+	set("search_path", searchPath)
+	for _, x := range settings {
+		b.WriteString(", ")
+		set(x.name, x.value)
+	}
+	return b.String(), nil
+}
