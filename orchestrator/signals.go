@@ -4,8 +4,8 @@ import (
 	"maps"
 	"sync"
 
-	"fairlead/orchestrator/chain"
 	"fairlead/internal/locale"
+	"fairlead/orchestrator/chain"
 	"fairlead/orchestrator/routing"
 )
 

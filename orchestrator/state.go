@@ -9,8 +9,8 @@ import (
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
-	"fairlead/orchestrator/chain"
 	"fairlead/internal/locale"
+	"fairlead/orchestrator/chain"
 	"fairlead/orchestrator/routing"
 	"fairlead/prompts"
 	"fairlead/providers"
