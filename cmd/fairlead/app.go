@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"fairlead/internal/server"
 	"fairlead/internal/server/openaihttp"
 	"fairlead/internal/server/rpc"
-	"fairlead/internal/store/sqlite"
 	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/record"
@@ -30,7 +28,7 @@ type app struct {
 	report    *config.Report
 	options   config.Options
 	logger    *slog.Logger
-	store     *sqlite.Store
+	store     database
 	telemetry *telemetry.Telemetry
 	engine    *orchestrator.Engine
 	server    *server.Server
@@ -43,7 +41,7 @@ type openOptions struct {
 	// own is for a command that serves itself alone, on loopback: it logs nothing unless told to, and what the
 	// configuration says about the listener and its callers does not count.
 	own bool
-	// store is the store's file, in place of the configuration's.
+	// store is the file of a store of SQLite, in place of the configuration's.
 	store string
 }
 
@@ -119,21 +117,17 @@ func (p *program) logger(c *config.Config, own bool) (*slog.Logger, error) {
 	return telemetry.NewLogger(p.err, least, c.Log.Format)
 }
 
-func (a *app) openStore(ctx context.Context, file string) error {
-	if file == "" {
-		file = strings.TrimPrefix(a.config.Database.URL.Reveal(), "sqlite:")
+// openStore opens a file of SQLite, or what the configuration names where it is empty.
+func (a *app) openStore(ctx context.Context, file string) (err error) {
+	if file != "" {
+		a.store, err = openFile(ctx, file)
+	} else {
+		a.store, err = openDatabase(ctx, &a.config.Database)
 	}
-	if dir := filepath.Dir(file); file != ":memory:" {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("making the folder of the store: %w", err)
-		}
-	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: file})
 	if err != nil {
-		return fmt.Errorf("opening the store %s: %w", file, err)
+		return err
 	}
-	a.store = store
-	a.closers = append(a.closers, store.Close)
+	a.closers = append(a.closers, a.store.Close)
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (s *simulation) run(ctx context.Context) (err error) {
 	case s.file == "":
 		return &usageError{errors.New("which policies? name a file with --policy")}
 	case s.server != "":
-		return &usageError{errors.New("policy simulate reads the store's file: run it where the store is, without --server")}
+		return &usageError{errors.New("policy simulate reads the store itself: run it where that can be reached, without --server")}
 	case s.limits.Violations < 0 || math.IsNaN(s.limits.CostIncrease):
 		return &usageError{errors.New("reading the limits: --max-violations is 0 or more, and --max-cost-increase a number")}
 	}
@@ -80,7 +80,7 @@ func (s *simulation) run(ctx context.Context) (err error) {
 		return err
 	}
 	a := &app{config: current}
-	if file := strings.TrimPrefix(current.Database.URL.Reveal(), "sqlite:"); file != ":memory:" {
+	if file, ok := strings.CutPrefix(current.Database.URL.Reveal(), "sqlite:"); ok && file != ":memory:" {
 		if _, err := os.Stat(file); err != nil {
 			return fmt.Errorf("opening the store %s: there is none: name its folder with --data, or its configuration with --config", file)
 		}
