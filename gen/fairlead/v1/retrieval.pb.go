@@ -988,7 +988,11 @@ type IngestResult struct {
 	// Its id.
 	DocumentId string `protobuf:"bytes,4,opt,name=document_id,json=documentId,proto3" json:"document_id,omitempty"`
 	// How many passages it has.
-	Passages      int32 `protobuf:"varint,5,opt,name=passages,proto3" json:"passages,omitempty"`
+	Passages int32 `protobuf:"varint,5,opt,name=passages,proto3" json:"passages,omitempty"`
+	// Why it failed, in a word that programs can compare, such as "unreadable_document".
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The same document may be stored when it is sent again, because what failed was not in it.
+	Retryable     bool `protobuf:"varint,7,opt,name=retryable,proto3" json:"retryable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1056,6 +1060,20 @@ func (x *IngestResult) GetPassages() int32 {
 		return x.Passages
 	}
 	return 0
+}
+
+func (x *IngestResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *IngestResult) GetRetryable() bool {
+	if x != nil {
+		return x.Retryable
+	}
+	return false
 }
 
 // Filter narrows a search by metadata. All its conditions must hold.
@@ -2299,14 +2317,16 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"collection\x12:\n" +
 	"\asources\x18\x02 \x03(\v2\x13.fairlead.v1.SourceB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\asources\"E\n" +
 	"\x0eIngestResponse\x123\n" +
-	"\aresults\x18\x01 \x03(\v2\x19.fairlead.v1.IngestResultR\aresults\"\xd0\x02\n" +
+	"\aresults\x18\x01 \x03(\v2\x19.fairlead.v1.IngestResultR\aresults\"\x8f\x03\n" +
 	"\fIngestResult\x12\x1a\n" +
 	"\x03uri\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x03uri\x12B\n" +
 	"\x06status\x18\x02 \x01(\x0e2 .fairlead.v1.IngestResult.StatusB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x1e\n" +
 	"\x05error\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\x05error\x12)\n" +
 	"\vdocument_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
 	"documentId\x12#\n" +
-	"\bpassages\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpassages\"p\n" +
+	"\bpassages\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpassages\x12\x1f\n" +
+	"\x06reason\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06reason\x12\x1c\n" +
+	"\tretryable\x18\a \x01(\bR\tretryable\"p\n" +
 	"\x06Status\x12\x16\n" +
 	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fSTATUS_ADDED\x10\x01\x12\x14\n" +

@@ -52,7 +52,9 @@ func resultMessage(r *retrieval.Result) *pb.IngestResult {
 		Uri: r.URI, Status: statuses[r.Status], DocumentId: r.DocumentID, Passages: clamp32(r.Passages),
 	}
 	if r.Err != nil {
-		out.Error = validText(fault.From(r.Err).Error())
+		f := fault.From(r.Err)
+		out.Error, out.Reason = validText(f.Error()), string(f.Reason)
+		out.Retryable = f.Code == fault.Unavailable || f.Code == fault.DeadlineExceeded || f.Code == fault.ResourceExhausted
 	}
 	return out
 }
