@@ -52,9 +52,9 @@ CREATE TABLE documents (
     collection   bigint      NOT NULL,
     doc_id       text        NOT NULL COLLATE "C",
     uri          text        NOT NULL COLLATE "C",
-    title        text        NOT NULL,
-    media_type   text        NOT NULL,
-    language     text        NOT NULL,
+    title        text        NOT NULL COLLATE "C",
+    media_type   text        NOT NULL COLLATE "C",
+    language     text        NOT NULL COLLATE "C",
     label        smallint    NOT NULL,
     metadata     text        NOT NULL, -- JSON, as it is given back
     content_hash text        NOT NULL,
@@ -93,13 +93,14 @@ CREATE TABLE document_fields (
     collection bigint   NOT NULL,
     kind       smallint NOT NULL,
     text       text COLLATE "C",
+    -- The beginning of text: a text may be longer than an index takes.
+    head       text COLLATE "C" GENERATED ALWAYS AS (left(text, 200)) STORED,
     number     double precision,
     PRIMARY KEY (tenant, document, key, item),
     FOREIGN KEY (tenant, document) REFERENCES documents (tenant, id) ON DELETE CASCADE
 );
 
--- A text may be longer than an index takes: its beginning finds it, and the whole is compared.
-CREATE INDEX document_fields_text ON document_fields (tenant, collection, key, (left(text, 200) COLLATE "C")) WHERE kind = 1;
+CREATE INDEX document_fields_text ON document_fields (tenant, collection, key, head) WHERE kind = 1;
 CREATE INDEX document_fields_number ON document_fields (tenant, collection, key, kind, number) WHERE kind IN (2, 3);
 
 CREATE TABLE passages (
