@@ -26,11 +26,11 @@ demo: ## the main job, in process, over the project's own documentation
 check: verify lint vuln cross test ## everything that must hold; what CI runs
 
 .PHONY: test
-test: ## all tests, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+test: ## all tests, with the race detector, on a PostgreSQL of their own
+	CGO_ENABLED=1 tools/postgres.sh run $(GO) test -race -timeout 20m ./...
 
 .PHONY: test-fast
-test-fast: ## all tests, without the race detector
+test-fast: ## all tests, without the race detector; those of PostgreSQL where FAIRLEAD_TEST_DATABASE_URL is set
 	$(GO) test -timeout 10m ./...
 
 .PHONY: torture
