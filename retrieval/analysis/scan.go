@@ -86,7 +86,8 @@ func compound(text string, start int, yield func(token) bool) (end int, ok bool)
 	}
 	finish := func(level, end int) bool {
 		for l := range level {
-			if has[l] && !tooLong(text[from[l]:end]) && !yield(token{name, text[from[l]:end]}) {
+			whole := text[from[l]:end]
+			if has[l] && !tooLong(whole) && !prose(whole) && !yield(token{name, whole}) {
 				return false
 			}
 		}
@@ -116,6 +117,14 @@ func compound(text string, start int, yield func(token) bool) (end int, ok bool)
 		has[level] = true
 		at = next
 	}
+}
+
+// prose says whether an identifier is but two words of a language with a hyphen. To index those as one too makes
+// the ranking of prose worse (Cranfield's nDCG@10 by 0.004), and three are rather the name of something.
+func prose(whole string) bool {
+	one, two, ok := strings.Cut(whole, "-")
+	return ok && wordEnd(one, 0) == len(one) && wordEnd(two, 0) == len(two) &&
+		!strings.ContainsFunc(one, unicode.IsNumber) && !strings.ContainsFunc(two, unicode.IsNumber)
 }
 
 // wordEnd gives the end of the word that begins at a place.
