@@ -12,10 +12,14 @@ import (
 
 // seen is what a connection sees of the database and of itself.
 type seen struct {
-	role                                       string
-	superuser, bypass, owner                   bool
+	role      string
+	superuser bool
+	// bypass and owner: it is one that may, or can become one.
+	bypass, owner                              bool
 	vectorVersion, vectorSchema, trigramSchema string
 	halfvec                                    uint32
+	// unlocked is a table without row level security that is forced. Empty: there is none.
+	unlocked string
 	// version is the schema's; 0: there is none.
 	version    int64
 	searchPath string
@@ -29,14 +33,18 @@ func inspect(ctx context.Context, c *pgx.ConnConfig) (*seen, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var s seen
-	err = conn.QueryRow(ctx, `SELECT r.rolname, r.rolsuper, r.rolbypassrls,
-			coalesce((SELECT pg_has_role(n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = $1), false),
+	err = conn.QueryRow(ctx, `SELECT r.rolname, r.rolsuper,
+			EXISTS (SELECT FROM pg_roles o WHERE (o.rolsuper OR o.rolbypassrls) AND pg_has_role(o.oid, 'MEMBER')),
+			EXISTS (SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
+				WHERE n.nspname = $1 AND (pg_has_role(n.nspowner, 'MEMBER') OR pg_has_role(c.relowner, 'MEMBER'))),
+			coalesce((SELECT min(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1
+				AND c.relkind IN ('r', 'p') AND c.relname <> $2 AND NOT (c.relrowsecurity AND c.relforcerowsecurity)), ''),
 			coalesce((SELECT e.extversion FROM pg_extension e WHERE e.extname = 'vector'), ''),
 			coalesce((SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'), ''),
 			coalesce((SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'), ''),
 			coalesce((SELECT t.oid FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0)
-		FROM pg_roles r WHERE r.rolname = current_user`, Schema).
-		Scan(&s.role, &s.superuser, &s.bypass, &s.owner, &s.vectorVersion, &s.vectorSchema, &s.trigramSchema, &s.halfvec)
+		FROM pg_roles r WHERE r.rolname = current_user`, Schema, versionTable).
+		Scan(&s.role, &s.superuser, &s.bypass, &s.owner, &s.unlocked, &s.vectorVersion, &s.vectorSchema, &s.trigramSchema, &s.halfvec)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +80,9 @@ func (s *seen) check(doing string) error {
 	case s.owner:
 		return fault.New(fault.FailedPrecondition, fault.ReasonBadConfig,
 			"%s: its role %s owns the tables: name it in database.owner_url, and another in database.url, which fairlead db migrate makes", doing, s.role)
+	case s.unlocked != "":
+		return fault.New(fault.FailedPrecondition, fault.ReasonBadConfig,
+			"%s: anyone sees all of its table %s: have its owner run ALTER TABLE %s.%[2]s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", doing, s.unlocked, Schema)
 	case s.halfvec == 0:
 		return fault.New(fault.FailedPrecondition, fault.ReasonBadConfig, "%s: it has no pgvector, or one before 0.7: install pgvector 0.8.4 or later", doing)
 	}

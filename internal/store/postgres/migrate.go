@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -25,6 +27,8 @@ const (
 	versionTable = "schema_versions"
 	// lockID is that of the advisory lock of migrations: "fairlead" in ASCII.
 	lockID = 0x666169726c656164
+	// workLockID is that of the session that runs them.
+	workLockID = lockID + 1
 )
 
 func migrationFiles() fs.FS {
@@ -131,7 +135,10 @@ func (m *migration) run(ctx context.Context) (*Migrated, error) {
 }
 
 // refused is for what the owner may not do and another must.
-func (m *migration) refused(err error, statement string) error {
+func (m *migration) refused(ctx context.Context, err error, statement string) error {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "42501" {
+		return translate(ctx, err, m.doing)
+	}
 	return fault.Wrap(err, fault.FailedPrecondition, fault.ReasonBadConfig,
 		"%s: the user of database.owner_url may not do this; have someone who may run it, then migrate again: %s", m.doing, statement)
 }
@@ -143,8 +150,13 @@ func (m *migration) extensions(ctx context.Context, s *seen) error {
 			continue
 		}
 		statement := "CREATE EXTENSION IF NOT EXISTS " + name + " SCHEMA public"
-		if _, err := m.conn.Exec(ctx, statement); err != nil {
-			return m.refused(err, statement+" -- in database "+m.owner.Database)
+		_, err := m.conn.Exec(ctx, statement)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "0A000" || pg.Code == "58P01") {
+			return fault.Wrap(err, fault.FailedPrecondition, fault.ReasonBadConfig,
+				"%s: the machine of the database has no extension %s: install pgvector and PostgreSQL's contrib modules there", m.doing, name)
+		}
+		if err != nil {
+			return m.refused(ctx, err, statement+" -- in database "+m.owner.Database)
 		}
 	}
 	return nil
@@ -164,21 +176,35 @@ func (m *migration) role(ctx context.Context) (made bool, err error) {
 		return false, nil
 	}
 	statement := "CREATE ROLE " + pgx.Identifier{m.app.User}.Sanitize() + " LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE"
-	// CREATE ROLE takes no parameters, and format() quotes as a literal must be.
-	var full string
-	if err := m.conn.QueryRow(ctx, "SELECT CASE WHEN $2 = '' THEN $1 ELSE $1 || format(' PASSWORD %L', $2::text) END", statement, m.app.Password).Scan(&full); err != nil {
-		return false, translate(ctx, err, m.doing)
+	full := statement
+	if m.app.Password != "" {
+		v, err := verifier(m.app.Password)
+		if err != nil {
+			return false, fault.Wrap(err, fault.Internal, fault.ReasonInternal, "%s: hashing the password of the role %s", m.doing, m.app.User)
+		}
+		full += " PASSWORD '" + v + "'" // base64, which needs no quoting
 	}
-	if _, err := m.conn.Exec(ctx, full); err != nil {
-		return false, m.refused(err, statement+" PASSWORD '...'")
+	_, err = m.conn.Exec(ctx, full)
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "42710" || pg.Code == "23505") {
+		return false, nil // another made it meanwhile: the lock is of one database, and roles are of all
+	}
+	if err != nil {
+		return false, m.refused(ctx, err, statement+" PASSWORD '...'")
 	}
 	return true, nil
 }
 
 // schema runs the migrations that were not run yet, each in a transaction of its own.
 func (m *migration) schema(ctx context.Context) error {
-	if _, err := m.conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+Schema); err != nil {
-		return m.refused(err, "CREATE SCHEMA "+Schema+" AUTHORIZATION "+pgx.Identifier{m.owner.User}.Sanitize()+" -- in database "+m.owner.Database)
+	// IF NOT EXISTS would ask for the right even where the schema exists.
+	var there bool
+	if err := m.conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_namespace WHERE nspname = $1", Schema).Scan(&there); err != nil {
+		return translate(ctx, err, m.doing)
+	}
+	if !there {
+		if _, err := m.conn.Exec(ctx, "CREATE SCHEMA "+Schema); err != nil {
+			return m.refused(ctx, err, "CREATE SCHEMA "+Schema+" AUTHORIZATION "+pgx.Identifier{m.owner.User}.Sanitize()+" -- in database "+m.owner.Database)
+		}
 	}
 	s, err := inspect(ctx, m.owner)
 	if err != nil {
@@ -186,8 +212,14 @@ func (m *migration) schema(ctx context.Context) error {
 	}
 	config := m.owner.Copy()
 	config.RuntimeParams["search_path"] = s.searchPath
-	db := stdlib.OpenDB(*config)
+	// The lock of m.conn ends with this process, but a statement that it left behind goes on. Its session has a lock
+	// too, for which the next to migrate waits.
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(workLockID))
+		return err
+	}))
 	defer db.Close()
+	db.SetMaxOpenConns(1)
 	p, err := goose.NewProvider(goose.DialectPostgres, db, migrationFiles(), goose.WithTableName(Schema+"."+versionTable))
 	if err != nil {
 		return translate(ctx, err, m.doing)
@@ -204,12 +236,14 @@ func (m *migration) grant(ctx context.Context) error {
 	for _, statement := range []string{
 		"GRANT USAGE ON SCHEMA " + Schema + " TO " + role,
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + Schema + " TO " + role,
+		// Numbers of passages are taken before the passages are sent.
+		"GRANT USAGE ON ALL SEQUENCES IN SCHEMA " + Schema + " TO " + role,
 		"REVOKE INSERT, UPDATE, DELETE ON " + Schema + "." + versionTable + " FROM " + role,
 		"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA " + Schema + " FROM PUBLIC",
 		"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA " + Schema + " TO " + role,
 	} {
 		if _, err := m.conn.Exec(ctx, statement); err != nil {
-			return m.refused(err, statement)
+			return m.refused(ctx, err, statement)
 		}
 	}
 	return nil
