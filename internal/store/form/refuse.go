@@ -108,3 +108,11 @@ func Unit(vector []float32) ([]float32, bool) {
 	}
 	return out, true
 }
+
+// CheckSession refuses a conversation whose name or label is none.
+func CheckSession(name string, l label.Label, doing string) error {
+	if name == "" || !Text(name) || !l.Valid() {
+		return BadRequest(doing, "its name or its label is none")
+	}
+	return nil
+}

@@ -55,6 +55,36 @@ func find(ctx context.Context, tx pgx.Tx, tenant, name, doing string) (collectio
 	return c, err
 }
 
+// hold is how a writer holds a collection until its transaction ends.
+type hold struct{ gate, row string }
+
+var (
+	// shared is for writers of documents: any number side by side.
+	shared = hold{"pg_advisory_xact_lock_shared", "FOR SHARE"}
+	// alone is for what changes the collection itself.
+	alone = hold{"pg_advisory_xact_lock", "FOR UPDATE"}
+)
+
+// lock holds a tenant's collection and gives it without its counts and languages. The gate before the row is there
+// for its queue: a row that others share is shared on at once by whoever comes, so that one who wants it alone could
+// wait for as long as documents come in.
+func lock(ctx context.Context, tx pgx.Tx, tenant, name string, h hold, doing string) (collection, error) {
+	var c collection
+	if !form.Text(name) {
+		return c, form.UnknownCollection(doing, name)
+	}
+	var b pgx.Batch
+	b.Queue("SELECT "+h.gate+"(id) FROM collections WHERE tenant = $1 AND name = $2", tenant, name)
+	b.Queue("SELECT id, generation, dimensions, identity FROM collections WHERE tenant = $1 AND name = $2 "+h.row, tenant, name).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&c.id, &c.generation, &c.dimensions, &c.identity)
+	})
+	err := tx.SendBatch(ctx, &b).Close()
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, form.UnknownCollection(doing, name)
+	}
+	return c, err
+}
+
 // CollectionInsert makes a collection. InvalidArgument when its name is empty, its dimensions are not from 0 (words
 // only) to 4000, which is what pgvector can index, or its label or weight is none.
 func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval.Collection) error {
@@ -141,27 +171,18 @@ func (s *Store) CollectionList(ctx context.Context, tenant string) ([]retrieval.
 // CollectionDelete deletes a collection and all it holds, and says how many documents went.
 func (s *Store) CollectionDelete(ctx context.Context, tenant, name string) (int64, error) {
 	const doing = "deleting the collection"
-	if !form.Text(name) {
-		return 0, form.UnknownCollection(doing, name)
-	}
 	var documents int64
 	err := s.write(ctx, tenant, doing, func(tx pgx.Tx) error {
-		// Writers of documents hold the row for as long as they write: when it is ours they are done, and the next
-		// find nothing.
-		var id int64
-		err := tx.QueryRow(ctx, "SELECT id FROM collections WHERE tenant = $1 AND name = $2 FOR UPDATE", tenant, name).Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return form.UnknownCollection(doing, name)
-		}
+		c, err := lock(ctx, tx, tenant, name, alone, doing)
 		if err != nil {
 			return err
 		}
-		deleted, err := tx.Exec(ctx, "DELETE FROM documents WHERE tenant = $1 AND collection = $2", tenant, id)
+		deleted, err := tx.Exec(ctx, "DELETE FROM documents WHERE tenant = $1 AND collection = $2", tenant, c.id)
 		if err != nil {
 			return err
 		}
 		documents = deleted.RowsAffected()
-		_, err = tx.Exec(ctx, "DELETE FROM collections WHERE tenant = $1 AND id = $2", tenant, id)
+		_, err = tx.Exec(ctx, "DELETE FROM collections WHERE tenant = $1 AND id = $2", tenant, c.id)
 		return err
 	})
 	if err != nil {

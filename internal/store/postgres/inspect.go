@@ -17,7 +17,7 @@ type seen struct {
 	// bypass and owner: it is one that may, or can become one.
 	bypass, owner                              bool
 	vectorVersion, vectorSchema, trigramSchema string
-	halfvec                                    uint32
+	halfvec, halfvecs                          uint32 // the types of a vector and of a list of them
 	// unlocked is a table without row level security that is forced. Empty: there is none.
 	unlocked string
 	// version is the schema's; 0: there is none.
@@ -42,9 +42,10 @@ func inspect(ctx context.Context, c *pgx.ConnConfig) (*seen, error) {
 			coalesce((SELECT e.extversion FROM pg_extension e WHERE e.extname = 'vector'), ''),
 			coalesce((SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'), ''),
 			coalesce((SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'), ''),
-			coalesce((SELECT t.oid FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0)
+			coalesce((SELECT t.oid FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0),
+			coalesce((SELECT t.typarray FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0)
 		FROM pg_roles r WHERE r.rolname = current_user`, Schema, versionTable).
-		Scan(&s.role, &s.superuser, &s.bypass, &s.owner, &s.unlocked, &s.vectorVersion, &s.vectorSchema, &s.trigramSchema, &s.halfvec)
+		Scan(&s.role, &s.superuser, &s.bypass, &s.owner, &s.unlocked, &s.vectorVersion, &s.vectorSchema, &s.trigramSchema, &s.halfvec, &s.halfvecs)
 	if err != nil {
 		return nil, err
 	}

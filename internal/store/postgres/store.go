@@ -91,7 +91,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.searchPath = seen.searchPath
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		conn.TypeMap().RegisterType(&pgtype.Type{Name: "halfvec", OID: seen.halfvec, Codec: pgxvector.HalfVectorCodec{}})
+		halfvec := &pgtype.Type{Name: "halfvec", OID: seen.halfvec, Codec: pgxvector.HalfVectorCodec{}}
+		conn.TypeMap().RegisterType(halfvec)
+		conn.TypeMap().RegisterType(&pgtype.Type{Name: "_halfvec", OID: seen.halfvecs, Codec: &pgtype.ArrayCodec{ElementType: halfvec}})
 		return nil
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {

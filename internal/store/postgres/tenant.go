@@ -3,9 +3,13 @@ package postgres
 import (
 	"context"
 	"encoding/hex"
+	"errors"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"fairlead/internal/fault"
 )
@@ -54,9 +58,27 @@ func (s *Store) read(ctx context.Context, tenant, doing string, fn func(tx pgx.T
 	return s.in(ctx, of(tenant), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, doing, fn, append(settings, s.timeout)...)
 }
 
-// write runs fn for a tenant.
+// attempts is how often a transaction is tried that PostgreSQL ended in favour of another.
+const attempts = 5
+
+// write runs fn for a tenant. fn runs again where PostgreSQL ended its transaction in favour of another's (a deadlock, or
+// what cannot be put in an order), of which then nothing is left: what it sets outside, it must set anew.
 func (s *Store) write(ctx context.Context, tenant, doing string, fn func(tx pgx.Tx) error) error {
-	return s.in(ctx, of(tenant), pgx.TxOptions{}, doing, fn)
+	for attempt := 1; ; attempt++ {
+		err := s.in(ctx, of(tenant), pgx.TxOptions{}, doing, fn)
+		var pg *pgconn.PgError
+		if attempt == attempts || !errors.As(err, &pg) || pg.Code != "40001" && pg.Code != "40P01" {
+			return err
+		}
+		// Not at once, and not all at the same time.
+		wait := time.NewTimer(rand.N(10 * time.Millisecond << attempt))
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			wait.Stop()
+			return fault.From(ctx.Err())
+		}
+	}
 }
 
 // opening gives what opens a transaction and sets its settings, in one round trip. Values are sent in hex: there is

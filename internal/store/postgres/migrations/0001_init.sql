@@ -151,6 +151,16 @@ CREATE TABLE identifiers (
     PRIMARY KEY (tenant, collection, identifier),
     FOREIGN KEY (tenant, collection) REFERENCES collections (tenant, id) ON DELETE CASCADE
 );
+-- In which documents they stand: one goes with the last.
+CREATE TABLE document_identifiers (
+    tenant     text   NOT NULL,
+    document   bigint NOT NULL,
+    identifier text   NOT NULL COLLATE "C",
+    collection bigint NOT NULL,
+    PRIMARY KEY (tenant, document, identifier),
+    FOREIGN KEY (tenant, document) REFERENCES documents (tenant, id) ON DELETE CASCADE
+);
+CREATE INDEX document_identifiers_identifier ON document_identifiers (tenant, collection, identifier);
 CREATE INDEX identifiers_trigrams ON identifiers USING gin (identifier gin_trgm_ops);
 
 -- The vectors, at unit length. Inline, so that comparing all of a small collection reads no other table. An index for
@@ -202,6 +212,11 @@ CREATE TABLE decisions (
     PRIMARY KEY (tenant, run, seq)
 );
 CREATE INDEX decisions_time ON decisions (tenant, time, id);
+
+-- Who has decisions: an operator deletes old ones of all, and a tenant need not be in the list of tenants.
+CREATE TABLE decision_tenants (
+    tenant text NOT NULL PRIMARY KEY
+);
 
 -- Secrets are kept as HMAC-SHA256 under a pepper that the database never sees.
 CREATE TABLE keys (
@@ -285,7 +300,7 @@ DECLARE
     t text;
 BEGIN
     FOREACH t IN ARRAY ARRAY['tenants', 'collections', 'collection_counts', 'documents', 'document_texts', 'document_fields',
-        'passages', 'words', 'identifiers', 'vectors', 'sessions', 'session_messages', 'decisions', 'keys', 'usage', 'usage_days',
+        'passages', 'words', 'identifiers', 'document_identifiers', 'vectors', 'sessions', 'session_messages', 'decisions', 'decision_tenants', 'keys', 'usage', 'usage_days',
         'canary_queries']
     LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
@@ -301,6 +316,7 @@ $$;
 
 -- An operator lists tenants, and whoever has a key's id may find that key, before its tenant is known.
 CREATE POLICY operator ON tenants FOR SELECT USING (current_setting('app.operator', true) = 'on');
+CREATE POLICY operator ON decision_tenants FOR SELECT USING (current_setting('app.operator', true) = 'on');
 CREATE POLICY holder ON keys FOR SELECT USING (id = nullif(current_setting('app.key', true), ''));
 
 INSERT INTO tenants (tenant, description, created_at)
@@ -308,5 +324,5 @@ SELECT 'default', 'the tenant of a server that knows no tenants', now()
 WHERE set_config('app.tenant', 'default', true) = 'default';
 
 -- +goose Down
-DROP TABLE canary_queries, usage_days, usage, keys, decisions, session_messages, sessions, vectors, identifiers, words, passages,
+DROP TABLE canary_queries, usage_days, usage, keys, decision_tenants, decisions, session_messages, sessions, vectors, document_identifiers, identifiers, words, passages,
     document_fields, document_texts, documents, collection_counts, collections, tenants;
