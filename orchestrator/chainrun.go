@@ -18,8 +18,11 @@ import (
 // Run runs a chain.
 func (e *Engine) Run(ctx context.Context, p auth.Principal, req RunRequest) iter.Seq2[Event, error] {
 	st := e.state.Load()
-	ch := st.chains[req.Chain]
+	ch := st.chainFor(&p, req.Chain)
 	if ch == nil {
+		if p.Models != nil {
+			return failed(fault.New(fault.NotFound, fault.ReasonUnknownChain, "there is no chain %q that this caller may run: %s", req.Chain, st.usable(&p)))
+		}
 		return failed(fault.New(fault.NotFound, fault.ReasonUnknownChain, "there is no chain %q: %s", req.Chain, known("chains", st.chains)))
 	}
 	return e.runChain(ctx, st, p, ch, req.Limits, req.Input, nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"fairlead/internal/auth"
@@ -25,7 +24,7 @@ func (e *Engine) Chat(ctx context.Context, p auth.Principal, req ChatRequest) it
 		return failed(fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the conversation has no message: send one at least"))
 	}
 	st := e.state.Load()
-	what, err := st.resolve(req.Model)
+	what, err := st.resolveFor(&p, req.Model)
 	if err != nil {
 		return failed(err)
 	}
@@ -194,17 +193,13 @@ func (e *Engine) Explain(ctx context.Context, p auth.Principal, req ChatRequest)
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "the conversation has no message: send one at least")
 	}
 	st := e.state.Load()
-	model := req.Model
-	if model == "" || model == "auto" {
-		model = st.auto
-	}
-	if strings.HasPrefix(model, "chain/") {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnsupported,
-			"a chain has no single decision: name a policy or a target; a run of %s tells each step's plan", model)
-	}
-	what, err := st.resolve(model)
+	what, err := st.resolveFor(&p, req.Model)
 	if err != nil {
 		return nil, err
+	}
+	if what.chain != nil {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonUnsupported,
+			"a chain has no single decision: name a policy or a target; a run of chain/%s tells each step's plan", what.chain.Name)
 	}
 	r, err := e.newRun(st, p, req.Limits, nil)
 	if err != nil {

@@ -33,7 +33,7 @@ func (b *branch) doClassify(ctx context.Context, s *chain.Step, path string, emi
 	}
 	var policy *routing.Policy // the default policy is for answers
 	if s.Policy != "" {
-		if policy, err = b.st.policy(s.Policy, t.Name); err != nil {
+		if policy, err = b.policyFor(s.Policy, t.Name); err != nil {
 			return result{}, nil, err
 		}
 	}

@@ -48,6 +48,7 @@ func (r *run) decide(c *call) *RouteDecided {
 	q := &routing.Request{
 		Step:         c.path,
 		Tenant:       r.principal.Tenant,
+		Allowed:      r.principal.Models,
 		Label:        c.label,
 		Needs:        c.req.Needs(),
 		Documents:    c.req.Documents != nil,
@@ -271,12 +272,17 @@ func failsOver(err error) bool {
 func noTarget(plan *routing.Plan) error {
 	var budget, paused bool
 	window := true // nothing but the prompt's length is in the way
+	withheld := 0
 	var wait time.Duration
 	var b strings.Builder
 	for i := range plan.Records {
 		rec := &plan.Records[i]
 		if rec.Reason == routing.OutNotNamed {
 			continue // it was not asked for
+		}
+		if rec.Reason == routing.OutNotAllowed {
+			withheld++
+			continue // for this caller it is not there
 		}
 		window = window && rec.Reason == routing.OutContext
 		fmt.Fprintf(&b, "; %s: %s", rec.Target.Name, rec.Detail())
@@ -297,6 +303,9 @@ func noTarget(plan *routing.Plan) error {
 		code, reason = fault.Unavailable, fault.ReasonUpstreamDown
 	case budget:
 		code, reason = fault.ResourceExhausted, fault.ReasonBudgetExceeded
+	}
+	if withheld > 0 {
+		fmt.Fprintf(&b, "; this caller may not use %d of the targets", withheld)
 	}
 	f := fault.New(code, reason, "no target qualifies under policy %s%s", plan.Policy, b.String())
 	f.Detail, f.RetryAfter = plan, wait

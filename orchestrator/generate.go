@@ -68,7 +68,7 @@ func (b *branch) ask(s *chain.Step, path string) (*call, error) {
 		return nil, err
 	}
 	req.Messages = messages
-	policy, err := b.st.policy(s.Policy, s.Target)
+	policy, err := b.policyFor(s.Policy, s.Target)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (b *branch) doSummarize(ctx context.Context, s *chain.Step, path string, em
 		r, err := p.Render(values)
 		return r.System, r.User, err
 	}
-	policy, err := b.st.policy(s.Policy, s.Target)
+	policy, err := b.policyFor(s.Policy, s.Target)
 	if err != nil {
 		return result{}, nil, err
 	}

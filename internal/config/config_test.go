@@ -301,6 +301,25 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			name: "beyond loopback", text: "server: { listen: 0.0.0.0:8080 }\n",
 			want: []string{"f.yaml:1:19: server.listen: callers need not prove who they are, so only loopback"},
 		},
+		{
+			name:    "who calls",
+			environ: []string{"SHORT=canary", "P=postgres://u:canary@h/db"},
+			text:    "database: { url: \"${P}\" }\nauth:\n  keys: true\n  oidc:\n    issuer: http://login.example\n    tenant: A B\n    scopes_claim: \"\"\n    scopes: { reader: \"chat, search\", root: \"chat;operator\" }\n    ceiling: \"\"\n",
+			want: []string{
+				"f.yaml:3:3: auth.pepper: must be set where keys are kept in PostgreSQL",
+				"f.yaml:5:5: auth.oidc.audience: must be set",
+				"f.yaml:5:13: auth.oidc.issuer: want https://",
+				"f.yaml:6:13: auth.oidc.tenant: want the name of a tenant",
+				"f.yaml:7:19: auth.oidc.scopes_claim: must not be empty",
+				"f.yaml:8:39: auth.oidc.scopes.root: want chat, ingest, search, admin or operator",
+				"f.yaml:9:14: auth.oidc.ceiling: want one of public",
+			},
+		},
+		{
+			name: "a short pepper", environ: []string{"SHORT=canary"},
+			text: "auth: { keys: true, pepper: \"${SHORT}\", oidc: { issuer: \"https://a:canary@h\", audience: a } }\n",
+			want: []string{"f.yaml:1:29: auth.pepper: want 32 bytes or more", "f.yaml:1:57: auth.oidc.issuer: want an address"},
+		},
 		{name: "no mapping", text: "- a\n", want: []string{"f.yaml:1:1: want settings (server, log,"}},
 		{name: "no YAML", text: "server: {\nlog: [", want: []string{"f.yaml:2:6: reading YAML: "}},
 		{name: "two documents", text: "log: {}\n---\nlog: {}\n", want: []string{"f.yaml:3:1: a second document"}},
@@ -561,5 +580,34 @@ func TestABackendsTimeJoinsThePricesOfItsTargets(t *testing.T) {
 		if diff := cmp.Diff(tt.want, tt.b.Price(tt.p)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
+	}
+}
+
+func TestCallersMayProveWhoTheyAre(t *testing.T) {
+	for name, text := range map[string]string{
+		"keys":             "server: { listen: 0.0.0.0:8080 }\nauth: { keys: true }\n",
+		"tokens":           "server: { listen: 0.0.0.0:8080 }\nauth: { oidc: { issuer: \"https://login.example\", audience: fairlead } }\n",
+		"tokens from here": "auth: { oidc: { issuer: \"http://127.0.0.1:9000\", audience: fairlead, tenant: \"\", tenant_claim: org } }\n",
+	} {
+		c, _, err := loadText(t, text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if !c.Auth.On() {
+			t.Errorf("%s: nobody has to prove anything", name)
+		}
+	}
+	if Default().Auth.On() {
+		t.Error("the default asks for keys")
+	}
+	c, r, err := loadText(t, "server: { listen: 0.0.0.0:8080, allow_unauthenticated: true }\nauth: { keys: true }\n")
+	if err != nil || !c.Auth.On() {
+		t.Fatal(err)
+	}
+	var warned []string
+	for _, w := range r.Warnings {
+		warned = append(warned, w.String())
+	}
+	if got := strings.Join(warned, "\n"); !strings.Contains(got, "all the same") || !strings.Contains(got, "in the clear") {
+		t.Errorf("warnings: %s", got)
 	}
 }

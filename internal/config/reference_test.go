@@ -103,8 +103,10 @@ func TestEveryVariableIsRead(t *testing.T) {
 			value = "64KiB"
 		case path == "retrieval.split.target_bytes":
 			value = "512B"
+		case path == "auth.oidc.issuer":
+			value = "https://x"
 		}
-		environ := []string{s.env + "=" + value}
+		environ := []string{s.env + "=" + value, "FAIRLEAD_AUTH_OIDC_AUDIENCE=x"}
 		if strings.HasPrefix(path, "server.tls") {
 			environ = []string{"FAIRLEAD_SERVER_TLS_CERT=" + value, "FAIRLEAD_SERVER_TLS_KEY=" + value}
 		}

@@ -57,8 +57,8 @@ func (k *checker) server() {
 		k.wrong("server.listen", "want HOST:PORT, such as 127.0.0.1:8080 or :8080")
 	} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		k.wrong("server.listen", "want a port from 0 to 65535 after the last colon")
-	} else if !isLoopback(s.Listen) && !s.AllowUnauthenticated {
-		k.wrong("server.listen", "callers need not prove who they are, so only loopback may be listened on: set server.allow_unauthenticated where none but trusted callers reach the port")
+	} else if !isLoopback(s.Listen) && !s.AllowUnauthenticated && !k.c.Auth.On() {
+		k.wrong("server.listen", "callers need not prove who they are, so only loopback may be listened on: set auth.keys or auth.oidc, or server.allow_unauthenticated where none but trusted callers reach the port")
 	}
 	if (s.TLS.Cert == "") != (s.TLS.Key == "") {
 		k.wrong("server.tls", "want both cert and key, or neither")
@@ -81,6 +81,7 @@ func (k *checker) rest() {
 	}
 	k.headers("telemetry.otlp.headers", c.Telemetry.OTLP.Headers)
 	k.database()
+	k.auth()
 	for _, pattern := range c.Chains.Files {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
 			k.wrong("chains.files", "%s is not a file or a pattern such as chains/*.yaml", quote(pattern))
@@ -276,8 +277,13 @@ func backendKinds() []string { return schema().field("backends").elem.field("kin
 func (c *Config) warnings() []Problem {
 	var list []Problem
 	warn := func(path, text string) { list = append(list, Problem{Path: path, Text: text}) }
-	if c.Server.AllowUnauthenticated && !isLoopback(c.Server.Listen) {
+	if c.Server.AllowUnauthenticated && c.Auth.On() {
+		warn("server.allow_unauthenticated", "callers have to prove who they are all the same, because auth says so: leave it out")
+	} else if c.Server.AllowUnauthenticated && !isLoopback(c.Server.Listen) {
 		warn("server.allow_unauthenticated", "everyone who reaches the port may use the server and read what it holds: let only trusted networks reach it")
+	}
+	if c.Auth.On() && c.Server.TLS.Cert == "" && !isLoopback(c.Server.Listen) {
+		warn("server.tls", "keys and tokens come over the network in the clear, unless something before this server ends TLS")
 	}
 	if slices.Contains(c.Server.CORSOrigins, "*") {
 		warn("server.cors_origins", "* lets every web page that a user opens call the API")

@@ -38,7 +38,7 @@ var allowed = []struct {
 	{"orchestrator/chain", []string{"prompts", "providers", "retrieval", "internal/fault", "internal/label"}, "the form of a chain does not run it"},
 	{"orchestrator/langchain", []string{"prompts", "providers", "retrieval", "internal/fault", "internal/label"}, "the engine uses langchaingo, and not the other way round"},
 	{"orchestrator", []string{"orchestrator/", "internal/locale", "providers", "providers/tokens", "prompts", "retrieval", "internal/fault", "internal/label", "internal/auth"}, "the engine knows no store, transport or configuration"},
-	{"internal/config", []string{"internal/label", "internal/fault", "providers", "orchestrator/routing"}, "settings are plain values; wiring is cmd's"},
+	{"internal/config", []string{"internal/auth", "internal/auth/tenants", "internal/label", "internal/fault", "providers", "orchestrator/routing"}, "settings are plain values; wiring is cmd's"},
 	{"internal/store", []string{"retrieval", "orchestrator", "orchestrator/record", "orchestrator/usage", "internal/auth/"}, "what a database does is the sum of what its users ask"},
 	{"internal/store/", []string{"internal/store", "internal/store/", "retrieval", "retrieval/analysis", "orchestrator", "orchestrator/record", "orchestrator/usage", "orchestrator/routing", "providers", "internal/auth", "internal/auth/", "internal/fault", "internal/label"}, "a store knows the interfaces that it satisfies"},
 	{"internal/telemetry", []string{"orchestrator", "orchestrator/", "providers", "internal/auth", "internal/fault", "internal/label"}, "telemetry watches runs, and nothing of the domain knows it"},

@@ -56,7 +56,7 @@ type Observer interface {
 type Config struct {
 	// Mounts are the handlers. /healthz, /readyz, /metrics, gRPC health and reflection are the server's.
 	Mounts []Mount
-	// Metrics, if given, is served at /metrics to callers that authenticate.
+	// Metrics, if given, is served at /metrics to callers with the scope operator.
 	Metrics http.Handler
 	// Checks are the conditions of readiness.
 	Checks []Check

@@ -12,6 +12,11 @@
 //
 // Server.handler and Server.wrap are that order and nothing else.
 //
+// # Who calls
+//
+// Authenticator proves it, for every mount alike. Of what the server itself answers, health is open to anybody,
+// reflection is for callers who prove who they are, and metrics are for those with the scope operator.
+//
 // # Slow peers
 //
 // There is no limit on how long a response may take, since streams are long. Instead each write has to get

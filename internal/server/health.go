@@ -91,6 +91,10 @@ func (s *Server) services() []string {
 	return slices.Compact(names)
 }
 
+// open are the server's own handlers that answer anybody. Reflection is not among them: what there is to call is
+// told to callers who could.
+var open = map[string]bool{routeLive: true, routeReady: true, "/" + grpchealth.HealthV1ServiceName + "/": true}
+
 // ops gives the handlers of the server itself. They answer also while it drains.
 func (s *Server) ops() map[string]http.Handler {
 	options := connect.WithReadMaxBytes(opsMaxBody)

@@ -41,6 +41,19 @@ func (s *Server) log(next http.Handler) http.Handler {
 	})
 }
 
+// logUnproved says why a caller was not let in. What callers do wrong themselves is for those who look for it.
+func (s *Server) logUnproved(r *http.Request, f *fault.Error) {
+	level := slog.LevelError
+	if f.Code == fault.Unauthenticated || f.Code == fault.Canceled {
+		level = slog.LevelDebug
+	}
+	s.config.Logger.LogAttrs(r.Context(), level, "caller not let in",
+		slog.String("request_id", RequestID(r.Context())),
+		slog.String("code", f.Code.String()),
+		slog.String("cause", fault.Cause(f)),
+	)
+}
+
 // safeMethod gives the method when it is a known one: callers can send any token.
 func safeMethod(m string) string {
 	switch m {

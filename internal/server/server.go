@@ -108,11 +108,15 @@ func (s *Server) handler() (h http.Handler, err error) {
 	}
 	for pattern, handler := range s.ops() {
 		m := &Mount{Pattern: pattern, Handler: handler, MaxBody: opsMaxBody}
-		mux.Handle(pattern, s.route(m, s.limitBody(m, handler)))
+		guarded := s.limitBody(m, handler)
+		if !open[pattern] {
+			guarded = s.principal(m, guarded)
+		}
+		mux.Handle(pattern, s.route(m, guarded))
 	}
 	if s.config.Metrics != nil {
 		m := &Mount{Pattern: routeMetrics, Handler: s.config.Metrics}
-		mux.Handle(m.Pattern, s.route(m, s.guardHost(m, s.principal(m, m.Handler))))
+		mux.Handle(m.Pattern, s.route(m, s.guardHost(m, s.principal(m, operators(m)))))
 	}
 	if !slices.ContainsFunc(s.config.Mounts, func(m Mount) bool { return m.Pattern == "/" }) {
 		none := &Mount{}
@@ -145,10 +149,27 @@ func (s *Server) principal(m *Mount, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, err := authenticate(r)
 		if err != nil {
-			m.refuse(w, r, fault.From(err))
+			f := fault.From(err)
+			s.logUnproved(r, f)
+			if f.Code == fault.Unauthenticated {
+				w.Header().Set("WWW-Authenticate", "Bearer")
+			}
+			m.refuse(w, r, f)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(auth.With(r.Context(), p)))
+	})
+}
+
+// operators lets through who may look after the whole server.
+func operators(m *Mount) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, _ := auth.From(r.Context())
+		if err := p.Require(auth.Operator); err != nil {
+			m.refuse(w, r, fault.From(err))
+			return
+		}
+		m.Handler.ServeHTTP(w, r)
 	})
 }
 

@@ -85,7 +85,7 @@ func TestPrincipals(t *testing.T) {
 	s = serve(t, Config{Mounts: []Mount{who}, Metrics: who.Handler, Authenticate: func(r *http.Request) (auth.Principal, error) {
 		switch r.Header.Get("Authorization") {
 		case "Bearer good":
-			return auth.Principal{Tenant: "a", Ceiling: label.Public}, nil
+			return auth.Principal{Tenant: "a", Ceiling: label.Public, Scopes: auth.Operator}, nil
 		case "Bearer broken":
 			return auth.Principal{}, errors.New("dial db with secret: refused")
 		}

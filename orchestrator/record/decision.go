@@ -31,6 +31,8 @@ type Decision struct {
 	// Escalated says that it is about the second answer of a step whose first did not do.
 	Escalated bool `json:"escalated,omitempty"`
 
+	// Allowed names the only targets that the caller may use. Nil: all.
+	Allowed      []string    `json:"allowed,omitzero"`
 	Label        label.Label `json:"label"`
 	Needs        []string    `json:"needs"`
 	Documents    bool        `json:"documents,omitempty"`
@@ -156,7 +158,7 @@ func capabilities(names []string) (set providers.Capability) {
 // request gives what Decide was asked.
 func (d *Decision) request() *routing.Request {
 	return &routing.Request{
-		Step: d.Step, Tenant: d.Tenant, Label: d.Label, Needs: capabilities(d.Needs), Documents: d.Documents, Dialect: d.Dialect,
+		Step: d.Step, Tenant: d.Tenant, Allowed: d.Allowed, Label: d.Label, Needs: capabilities(d.Needs), Documents: d.Documents, Dialect: d.Dialect,
 		PromptTokens: d.PromptTokens, Images: d.Images, MaxOutput: d.MaxOutput, Locale: d.Locale, Classes: d.Classes,
 		Left: routing.Left{Money: d.Left, Limited: d.Limited, Deadline: d.Deadline},
 	}

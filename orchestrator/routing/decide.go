@@ -170,6 +170,8 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) Rea
 	switch {
 	case req.Label > t.Clearance:
 		return OutLabel
+	case req.Allowed != nil && !slices.Contains(req.Allowed, t.Name):
+		return OutNotAllowed
 	case len(p.Targets) > 0 && !slices.Contains(p.Targets, t.Name):
 		return OutNotNamed
 	case !does(req, t):

@@ -39,6 +39,8 @@ func (r *Record) why(reason Reason) string {
 	switch reason {
 	case OutLabel:
 		return fmt.Sprintf("the data is %s; backend %s is cleared up to %s", q.Label, t.Backend, t.Clearance)
+	case OutNotAllowed:
+		return "the caller may not use it"
 	case OutNotNamed:
 		return "the request or the policy names " + strings.Join(p.Targets, ", ")
 	case OutCapability:

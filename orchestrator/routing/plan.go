@@ -26,6 +26,7 @@ const (
 	OutWhen       Reason = "when"
 	OutDialect    Reason = "dialect"
 	OutNotNamed   Reason = "not_requested"
+	OutNotAllowed Reason = "not_allowed"
 )
 
 // Record is what was decided about one target.

@@ -136,6 +136,8 @@ type Request struct {
 	Step string
 	// Tenant is the caller's tenant.
 	Tenant string
+	// Allowed names the only targets that the caller may use. Nil: all.
+	Allowed []string
 	// Label is the highest label of all that would be sent.
 	Label label.Label
 	Needs providers.Capability

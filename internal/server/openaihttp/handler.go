@@ -7,8 +7,10 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,11 +65,31 @@ type handler struct {
 	started time.Time
 }
 
+// route is what is served at a pattern.
+type route struct {
+	// scope is what a caller needs.
+	scope   auth.Scopes
+	methods []string
+	serve   func(*handler, http.ResponseWriter, *http.Request, auth.Principal) error
+}
+
+var (
+	reads  = []string{http.MethodGet, http.MethodHead}
+	writes = []string{http.MethodPost}
+
+	// routes are by pattern; one that ends with a slash is for all paths below it. /v1/ is for what is no endpoint.
+	routes = map[string]route{
+		"/v1/":                 {auth.Chat, nil, nil},
+		"/v1/chat/completions": {auth.Chat, writes, (*handler).chat},
+		"/v1/embeddings":       {auth.Chat, writes, (*handler).embeddings},
+		"/v1/models":           {auth.Chat, reads, (*handler).models},
+		"/v1/models/":          {auth.Chat, reads, (*handler).model},
+	}
+)
+
 // Patterns gives what the handler is to be mounted at: each endpoint by itself, so that logs and metrics tell them
 // apart, and /v1/ for what is no endpoint.
-func Patterns() []string {
-	return []string{"/v1/", "/v1/chat/completions", "/v1/embeddings", "/v1/models", "/v1/models/"}
-}
+func Patterns() []string { return slices.Sorted(maps.Keys(routes)) }
 
 // New makes the handler for everything under /v1/. It takes the caller from auth.From and refuses requests without
 // one. It panics when the Config has no Engine.
@@ -99,9 +121,6 @@ func New(c Config) http.Handler {
 	return &handler{Config: c, started: c.Now()}
 }
 
-// serve is one endpoint. A failure is returned, while nothing was sent.
-type serve func(w http.ResponseWriter, r *http.Request, p auth.Principal) error
-
 // ServeHTTP serves one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if w.Header().Get("X-Request-Id") == "" {
@@ -122,43 +141,38 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // dispatch finds the endpoint. The path is matched by hand because a model's id may hold slashes, escaped or
 // not, and because errors must have the dialect's form.
 func (h *handler) dispatch(w http.ResponseWriter, r *http.Request) error {
-	var next serve
-	methods := []string{http.MethodPost}
 	path := r.URL.Path
 	if path != "/v1/" {
 		path = strings.TrimSuffix(path, "/") // some clients put one behind every address
 	}
-	switch {
-	case path == "/v1/chat/completions":
-		next = h.chat
-	case path == "/v1/embeddings":
-		next = h.embeddings
-	case path == "/v1/models":
-		next, methods = h.models, []string{http.MethodGet, http.MethodHead}
-	case strings.HasPrefix(path, "/v1/models/"):
-		next, methods = h.model, []string{http.MethodGet, http.MethodHead}
-	default:
+	e, ok := routes[path]
+	if !ok && strings.HasPrefix(path, "/v1/models/") {
+		e, ok = routes["/v1/models/"], true
+	}
+	if !ok {
+		e = routes["/v1/"]
+	}
+	p, known := auth.From(r.Context())
+	if !known {
+		return fault.New(fault.Unauthenticated, fault.ReasonNone, "no valid API key: send one as Authorization: Bearer KEY")
+	}
+	if err := p.Require(e.scope); err != nil {
+		return err
+	}
+	if e.serve == nil {
 		return &wireError{
 			status: http.StatusNotFound, Type: typeInvalid, Code: "unknown_url", final: true,
 			Message: "there is no such endpoint: there are /v1/chat/completions, /v1/embeddings, /v1/models and /v1/models/{id}",
 		}
 	}
-	allowed := false
-	for _, m := range methods {
-		allowed = allowed || r.Method == m
-	}
-	if !allowed {
-		w.Header().Set("Allow", strings.Join(methods, ", "))
+	if !slices.Contains(e.methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(e.methods, ", "))
 		return &wireError{
 			status: http.StatusMethodNotAllowed, Type: typeInvalid, Code: "method_not_allowed", final: true,
-			Message: "this endpoint takes " + strings.Join(methods, " or "),
+			Message: "this endpoint takes " + strings.Join(e.methods, " or "),
 		}
 	}
-	p, ok := auth.From(r.Context())
-	if !ok {
-		return fault.New(fault.Unauthenticated, fault.ReasonNone, "no valid API key: send one as Authorization: Bearer KEY")
-	}
-	return next(w, r, p)
+	return e.serve(h, w, r, p)
 }
 
 // readBody reads a JSON body within the limit.

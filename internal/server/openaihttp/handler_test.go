@@ -136,7 +136,7 @@ func TestLimitsComeFromHeadersAndMetadata(t *testing.T) {
 	h := New(Config{Engine: e})
 	serve := func(ceiling label.Label, body string, headers ...string) *httptest.ResponseRecorder {
 		r := requestTo(t, "POST", "/v1/chat/completions", body)
-		r = r.WithContext(auth.With(r.Context(), auth.Principal{Tenant: "a", Ceiling: ceiling}))
+		r = r.WithContext(auth.With(r.Context(), auth.Principal{Tenant: "a", Ceiling: ceiling, Scopes: auth.Chat}))
 		for i := 0; i < len(headers); i += 2 {
 			r.Header.Add(headers[i], headers[i+1])
 		}

@@ -6,6 +6,7 @@ import (
 
 	"fairlead/internal/auth"
 	"fairlead/internal/fault"
+	"fairlead/orchestrator"
 )
 
 // owner owns what is not one target.
@@ -33,40 +34,43 @@ type wireModelFairlead struct {
 	Model string `json:"model,omitempty"`
 }
 
-// catalog lists every name that a request may have as its model.
-func (h *handler) catalog() []wireModel {
-	entry := func(id, owner string, f wireModelFairlead) wireModel {
-		return wireModel{ID: id, Object: "model", Created: h.started.Unix(), OwnedBy: owner, Fairlead: &f}
+// catalog lists every name that a caller's request may have as its model.
+func (h *handler) catalog(p *auth.Principal) []wireModel {
+	list := []wireModel{}
+	add := func(id, owner string, f wireModelFairlead) {
+		if orchestrator.MayName(p, id) {
+			list = append(list, wireModel{ID: id, Object: "model", Created: h.started.Unix(), OwnedBy: owner, Fairlead: &f})
+		}
 	}
-	list := []wireModel{entry("auto", owner, wireModelFairlead{Kind: "auto"})}
+	add("auto", owner, wireModelFairlead{Kind: "auto"})
 	for _, name := range h.Engine.Policies() {
-		list = append(list, entry("policy/"+name, owner, wireModelFairlead{Kind: "policy"}))
+		add("policy/"+name, owner, wireModelFairlead{Kind: "policy"})
 	}
 	for _, c := range h.Engine.Chains() {
-		list = append(list, entry("chain/"+c.Name, owner, wireModelFairlead{Kind: "chain", Description: c.Description}))
+		add("chain/"+c.Name, owner, wireModelFairlead{Kind: "chain", Description: c.Description})
 	}
 	for _, c := range h.Engine.Targets() {
 		t := c.Target
-		list = append(list, entry(t.Name, t.Backend, wireModelFairlead{
+		add(t.Name, t.Backend, wireModelFairlead{
 			Kind: "target", Does: t.Does.Names(), Context: t.Context, Clearance: t.Clearance.String(),
 			Backend: t.Backend, Model: t.Model,
-		}))
+		})
 	}
 	return list
 }
 
 // models serves GET /v1/models.
-func (h *handler) models(w http.ResponseWriter, _ *http.Request, _ auth.Principal) error {
+func (h *handler) models(w http.ResponseWriter, _ *http.Request, p auth.Principal) error {
 	return h.writeJSON(w, struct {
 		Object string      `json:"object"`
 		Data   []wireModel `json:"data"`
-	}{"list", h.catalog()})
+	}{"list", h.catalog(&p)})
 }
 
 // model serves GET /v1/models/{id}.
-func (h *handler) model(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+func (h *handler) model(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
 	id := strings.TrimPrefix(r.URL.Path, "/v1/models/")
-	for _, m := range h.catalog() {
+	for _, m := range h.catalog(&p) {
 		if m.ID == id {
 			return h.writeJSON(w, m)
 		}

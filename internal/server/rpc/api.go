@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -131,18 +132,23 @@ func New(c Config) (*API, error) {
 	options = append(options, c.Options...)
 
 	a := &API{}
-	_, handler := fairleadv1connect.NewChatServiceHandler(&chatService{runner: c.Runner}, options...)
-	a.add(&c, pb.File_fairlead_v1_chat_proto, handler)
-	_, handler = fairleadv1connect.NewRunServiceHandler(&runService{runner: c.Runner}, options...)
-	a.add(&c, pb.File_fairlead_v1_run_proto, handler)
-	_, handler = fairleadv1connect.NewRoutingServiceHandler(&routingService{router: c.Router}, options...)
-	a.add(&c, pb.File_fairlead_v1_routing_proto, handler)
-	_, handler = fairleadv1connect.NewRetrievalServiceHandler(
+	_, chat := fairleadv1connect.NewChatServiceHandler(&chatService{runner: c.Runner}, options...)
+	_, run := fairleadv1connect.NewRunServiceHandler(&runService{runner: c.Runner}, options...)
+	_, routes := fairleadv1connect.NewRoutingServiceHandler(&routingService{router: c.Router}, options...)
+	_, documents := fairleadv1connect.NewRetrievalServiceHandler(
 		&retrievalService{collections: c.Collections, documents: c.Documents}, options...)
-	a.add(&c, pb.File_fairlead_v1_retrieval_proto, handler)
-	if c.Keys != nil || c.Tenants != nil || c.Usage != nil {
-		_, handler = fairleadv1connect.NewAdminServiceHandler(&adminService{keys: c.Keys, tenants: c.Tenants, usage: c.Usage}, options...)
-		a.add(&c, pb.File_fairlead_v1_admin_proto, handler)
+	err = errors.Join(
+		a.add(&c, pb.File_fairlead_v1_chat_proto, chat),
+		a.add(&c, pb.File_fairlead_v1_run_proto, run),
+		a.add(&c, pb.File_fairlead_v1_routing_proto, routes),
+		a.add(&c, pb.File_fairlead_v1_retrieval_proto, documents),
+	)
+	if err == nil && (c.Keys != nil || c.Tenants != nil || c.Usage != nil) {
+		_, handler := fairleadv1connect.NewAdminServiceHandler(&adminService{keys: c.Keys, tenants: c.Tenants, usage: c.Usage}, options...)
+		err = a.add(&c, pb.File_fairlead_v1_admin_proto, handler)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return a, nil
 }
@@ -157,7 +163,7 @@ func (c *Config) limit(procedure string) int64 {
 
 // add mounts each procedure of a file's services by itself, so that each has its own limit and its own name
 // in logs and metrics.
-func (a *API) add(c *Config, file protoreflect.FileDescriptor, handler http.Handler) {
+func (a *API) add(c *Config, file protoreflect.FileDescriptor, handler http.Handler) error {
 	handler = limitBody(handler)
 	services := file.Services()
 	for i := range services.Len() {
@@ -165,15 +171,20 @@ func (a *API) add(c *Config, file protoreflect.FileDescriptor, handler http.Hand
 		methods := service.Methods()
 		for j := range methods.Len() {
 			procedure := "/" + string(service.FullName()) + "/" + string(methods.Get(j).Name())
+			need, ok := scopes[procedure]
+			if !ok {
+				return fault.New(fault.Internal, fault.ReasonInternal, "rpc: nobody has said which scope %s needs", procedure)
+			}
 			a.mounts = append(a.mounts, server.Mount{
 				Pattern: procedure,
-				Handler: handler,
+				Handler: scoped(need, handler),
 				MaxBody: c.limit(procedure),
 				Refuse:  Refuse,
 				Serves:  []string{string(service.FullName())},
 			})
 		}
 	}
+	return nil
 }
 
 // Mounts gives the handlers with their places, for server.Config.

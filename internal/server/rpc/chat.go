@@ -55,13 +55,17 @@ func (s *runService) Run(ctx context.Context, req *pb.RunRequest, stream *connec
 	})
 }
 
-// ListChains tells which chains there are.
+// ListChains tells which chains the caller may run.
 func (s *runService) ListChains(ctx context.Context, _ *pb.ListChainsRequest) (*pb.ListChainsResponse, error) {
-	if _, err := principal(ctx); err != nil {
+	p, err := principal(ctx)
+	if err != nil {
 		return nil, err
 	}
 	out := &pb.ListChainsResponse{}
 	for _, c := range s.runner.Chains() {
+		if !orchestrator.MayName(&p, "chain/"+c.Name) {
+			continue
+		}
 		out.Chains = append(out.Chains, chainMessage(c))
 	}
 	return out, nil
@@ -83,13 +87,22 @@ type routingService struct{ router Router }
 
 var _ fairleadv1connect.RoutingServiceHandler = (*routingService)(nil)
 
-// ListTargets lists the targets.
+// ListTargets lists the targets and policies that the caller may use.
 func (s *routingService) ListTargets(ctx context.Context, _ *pb.ListTargetsRequest) (*pb.ListTargetsResponse, error) {
-	if _, err := principal(ctx); err != nil {
+	p, err := principal(ctx)
+	if err != nil {
 		return nil, err
 	}
-	out := &pb.ListTargetsResponse{Policies: s.router.Policies()}
+	out := &pb.ListTargetsResponse{}
+	for _, name := range s.router.Policies() {
+		if p.MayUsePolicy(name) {
+			out.Policies = append(out.Policies, name)
+		}
+	}
 	for _, c := range s.router.Targets() {
+		if !p.MayUseModel(c.Target.Name) {
+			continue
+		}
 		out.Targets = append(out.Targets, targetMessage(&c))
 	}
 	return out, nil

@@ -269,7 +269,7 @@ func TestLabelsJoinAndStayUnderTheCeiling(t *testing.T) {
 		return says(nil, everything("x")...)
 	})
 	f := start(t, r, func(c *server.Config) {
-		c.Authenticate = authenticate(auth.Principal{Tenant: "a", Ceiling: label.Confidential})
+		c.Authenticate = authenticate(auth.Principal{Tenant: "a", Ceiling: label.Confidential, Scopes: auth.Chat})
 	})
 	for _, c := range []struct {
 		field  pb.Label

@@ -61,7 +61,7 @@ func TestInfinityIsNotJSON(t *testing.T) {
 func TestDocumentsUnderACeiling(t *testing.T) {
 	f := start(t, echo(), func(c *server.Config) {
 		c.Authenticate = func(r *http.Request) (auth.Principal, error) {
-			p := auth.Principal{Tenant: "a", Ceiling: label.Restricted}
+			p := auth.Principal{Tenant: "a", Ceiling: label.Restricted, Scopes: auth.AllScopes}
 			if r.Header.Get("Low") != "" {
 				p.Ceiling = label.Internal
 			}
