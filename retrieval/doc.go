@@ -12,9 +12,14 @@
 //
 // # Content addressing
 //
-// A document is known by its collection and uri. Its fingerprint is made of its bytes, its title, label
-// and metadata, the reader's and splitter's version and the embedder's name: the same fingerprint is no
-// work, another one replaces the document, its passages and its vectors in one transaction.
+// A document is known by its collection and uri. Its fingerprint is made of its bytes, its title, language, label
+// and metadata, and the reader's and splitter's version: the same fingerprint is no work, another one replaces the
+// document, its passages and its vectors in one transaction.
+//
+// # Languages
+//
+// Each document has a language of its own, by which its words are indexed: as the caller or its metadata says, or as
+// its text tells. A search asks in all languages of the collection at once. Package analysis makes the words.
 //
 // # Search
 //

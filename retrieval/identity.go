@@ -15,6 +15,10 @@ import (
 // inputVersion changes when input would give another text for the same passage.
 const inputVersion = "1"
 
+// fingerprintVersion changes when all documents are to be read again, such as for what is told of a document by its
+// content.
+const fingerprintVersion = "2"
+
 // digest hashes parts such that no two lists of parts run together.
 func digest(parts ...string) string {
 	h := sha256.New()
@@ -44,13 +48,14 @@ func contentHash(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprint is made of all that the stored passages depend on. Two that are equal are no work.
-func (s *Service) fingerprint(d *Document, src *Source, e Embedder) string {
+// fingerprint is made of all that the stored passages depend on, but for the model of their vectors, which is the
+// collection's. Two that are equal are no work.
+func (s *Service) fingerprint(d *Document, src *Source) string {
 	// Maps are written with their keys in order.
 	metadata, _ := json.Marshal(d.Metadata)
 	c := s.config.Split
-	return digest("fingerprint", d.ContentHash, src.Title, src.MediaType, d.Label.String(), string(metadata),
-		read.Version, split.Version, strconv.Itoa(c.TargetBytes), strconv.Itoa(c.MaxBytes), inputVersion, e.Identity)
+	return digest("fingerprint", fingerprintVersion, d.ContentHash, src.Title, src.MediaType, src.Language, d.Label.String(), string(metadata),
+		read.Version, split.Version, strconv.Itoa(c.TargetBytes), strconv.Itoa(c.MaxBytes), inputVersion)
 }
 
 // input is the text of a passage as the embedder sees it: with its document's title and its headings,

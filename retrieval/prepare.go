@@ -57,7 +57,8 @@ func (s *Service) prepare(ctx context.Context, tenant string, c *Collection, e E
 		j.fail(err)
 		return nil
 	}
-	j.doc.Fingerprint = s.fingerprint(&j.doc, src, e)
+	j.doc.EmbeddedBy = e.Identity
+	j.doc.Fingerprint = s.fingerprint(&j.doc, src)
 	stored, passages, err := s.store.DocumentFingerprint(ctx, tenant, c.Name, j.doc.ID)
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func (s *Service) prepare(ctx context.Context, tenant string, c *Collection, e E
 		case err == nil && src.Label == label.Unset && old.Label > j.doc.Label:
 			// A label is lowered by saying so, never by leaving it out.
 			j.doc.Label = old.Label
-			j.doc.Fingerprint = s.fingerprint(&j.doc, src, e)
+			j.doc.Fingerprint = s.fingerprint(&j.doc, src)
 			if stored == j.doc.Fingerprint {
 				j.result.Status, j.result.Passages = Unchanged, passages
 				return nil
@@ -113,6 +114,9 @@ func (s *Service) describe(c *Collection, ceiling label.Label, j *job) error {
 	if len(src.Title) > 1024 || !plain(src.Title) {
 		return badRequest("ingesting %s: its title is not at most 1024 bytes of printable text", quote(src.URI))
 	}
+	if src.Language != "" && !isLanguage(src.Language) {
+		return badRequest("ingesting %s: its language is not a code of ISO 639-1, such as de", quote(src.URI))
+	}
 	if src.Label != label.Unset && !src.Label.Valid() {
 		return badRequest("ingesting %s: its label is not one of the four", quote(src.URI))
 	}
@@ -138,6 +142,7 @@ func (s *Service) fill(j *job, d *read.Document, pieces []split.Piece) {
 	doc := &j.doc
 	doc.Text, doc.MediaType, doc.Passages = d.Text, d.MediaType, len(pieces)
 	doc.Metadata = withRead(doc.Metadata, d.Metadata)
+	doc.Language = LanguageOf(j.source.Language, doc.Metadata, d.Text)
 	if doc.Title == "" {
 		doc.Title = d.Title
 	}

@@ -166,6 +166,7 @@ func TestSameContentIsNoWork(t *testing.T) {
 		"label":    func(s *retrieval.Source) { s.Label = label.Confidential },
 		"metadata": func(s *retrieval.Source) { s.Metadata = map[string]any{"k": 1} },
 		"type":     func(s *retrieval.Source) { s.MediaType = "text/plain" },
+		"language": func(s *retrieval.Source) { s.Language = "fr" },
 	} {
 		b := a
 		change(&b)
@@ -174,9 +175,9 @@ func TestSameContentIsNoWork(t *testing.T) {
 		}
 		ingest(t, s, label.Restricted, a)
 	}
-	// Other vectors are other content, too.
+	// Which model makes the vectors is the collection's, not the document's.
 	other := retrieval.NewService(store, identity{"hashing@next"}, retrieval.Config{})
-	wantStatuses(t, ingest(t, other, label.Internal, a), "replaced")
+	wantStatuses(t, ingest(t, other, label.Internal, a), "unchanged")
 	c, err := s.ListCollections(t.Context(), tenant)
 	if err != nil || len(c) != 1 || c[0].Documents != 1 || c[0].Passages != 1 {
 		t.Errorf("collections: %+v, %v", c, err)

@@ -1,4 +1,4 @@
-// Package locale tells in which language a question is asked. It owns the guess; it refuses to know what
+// Package locale tells in which language a question is asked, or a document is written. It owns the guess; it refuses to know what
 // depends on it, and to guess where little speaks for any language: then it says nothing.
 //
 // Questions are short, and statistics over letters are unsure of short texts. So it looks for function words
@@ -57,7 +57,7 @@ var known = func() map[string]whatlanggo.Lang {
 
 // Detect gives the language of a text, or "" where it cannot be told.
 func (d *Detector) Detect(text string) string {
-	text = clip(text)
+	text = clip(text, most)
 	if code := d.byWords(text); code != "" {
 		return code
 	}
@@ -70,7 +70,7 @@ func (d *Detector) Detect(text string) string {
 	return code
 }
 
-func clip(text string) string {
+func clip(text string, most int) string {
 	n := 0
 	for i := range text {
 		if n++; n > most {
@@ -90,7 +90,15 @@ func (d *Detector) byWords(text string) string {
 			}
 		}
 	}
-	best, first, second := "", 0, 0
+	best, first, second := leading(counts)
+	if first == second {
+		return ""
+	}
+	return best
+}
+
+// leading gives the language with the most words, how many, and how many the next one has.
+func leading(counts map[string]int) (best string, first, second int) {
 	for code, n := range counts {
 		switch {
 		case n > first:
@@ -99,10 +107,7 @@ func (d *Detector) byWords(text string) string {
 			second = n
 		}
 	}
-	if first == second {
-		return ""
-	}
-	return best
+	return best, first, second
 }
 
 var tag = regexp.MustCompile(`^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$`)

@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,6 +28,8 @@ func collectionMessage(c *retrieval.Collection) *pb.Collection {
 	return &pb.Collection{
 		Name: c.Name, Description: validText(c.Description), Label: labelMessage(c.Label), Embedder: c.Embedder,
 		LexicalWeight: &c.LexicalWeight, Documents: c.Documents, Passages: c.Passages,
+		// That a document has none is no language.
+		Languages:  slices.DeleteFunc(slices.Clone(c.Languages), func(l string) bool { return l == "" }),
 		Dimensions: clamp32(c.Dimensions), CreatedAt: timeMessage(c.CreatedAt),
 	}
 }
@@ -34,7 +37,7 @@ func collectionMessage(c *retrieval.Collection) *pb.Collection {
 func documentMessage(d *retrieval.Document) *pb.Document {
 	return &pb.Document{
 		Id: d.ID, Collection: d.Collection, Uri: validText(d.URI), Title: validText(d.Title), MediaType: validText(d.MediaType),
-		Label: labelMessage(d.Label), Metadata: structMessage(d.Metadata), SourceBytes: d.SourceBytes,
+		Language: d.Language, Label: labelMessage(d.Label), Metadata: structMessage(d.Metadata), SourceBytes: d.SourceBytes,
 		Passages: clamp32(d.Passages), ContentHash: d.ContentHash,
 		CreatedAt: timeMessage(d.CreatedAt), UpdatedAt: timeMessage(d.UpdatedAt), Text: validText(d.Text),
 	}

@@ -77,7 +77,7 @@ func (m *memory) ListCollections(context.Context, string) ([]retrieval.Collectio
 	if m.panics {
 		panic("secret canary")
 	}
-	return []retrieval.Collection{{Name: "open", Label: label.Public}, {Name: "closed", Label: label.Restricted}}, nil
+	return []retrieval.Collection{{Name: "open", Label: label.Public, Languages: []string{"", "ar", "de"}}, {Name: "closed", Label: label.Restricted}}, nil
 }
 
 func (m *memory) DeleteCollection(context.Context, string, string) (int64, error) { return 1, nil }
@@ -95,7 +95,7 @@ func (m *memory) Ingest(_ context.Context, _, collection string, sources []retri
 	out := make([]retrieval.Result, len(sources))
 	for i, s := range sources {
 		m.documents[s.URI] = retrieval.Document{
-			ID: s.URI, Collection: collection, URI: s.URI, Label: s.Label, Metadata: s.Metadata, SourceBytes: int64(len(s.Content)),
+			ID: s.URI, Collection: collection, URI: s.URI, Language: s.Language, Label: s.Label, Metadata: s.Metadata, SourceBytes: int64(len(s.Content)),
 		}
 		out[i] = retrieval.Result{URI: s.URI, DocumentID: s.URI, Status: retrieval.Added}
 	}

@@ -129,7 +129,7 @@ func (s *retrievalService) Ingest(ctx context.Context, req *pb.IngestRequest) (*
 		}
 		sources[i] = retrieval.Source{
 			URI: source.GetUri(), MediaType: source.GetMediaType(), Title: source.GetTitle(),
-			Label: l, Metadata: metadata, Content: source.GetContent(),
+			Language: source.GetLanguage(), Label: l, Metadata: metadata, Content: source.GetContent(),
 		}
 	}
 	results, err := s.documents.Ingest(ctx, p.Tenant, req.GetCollection(), sources, p.Ceiling)
