@@ -122,12 +122,14 @@ func (d *demo) say(format string, args ...any) {
 }
 
 func (d *demo) ingest(ctx context.Context, cl *client) error {
-	in := &ingestion{client: cl, collection: demoCollection, progress: func(int64) {}}
+	in, err := newIngestion(cl, ingestOptions{collection: demoCollection})
+	if err != nil {
+		return err
+	}
 	what := "its own documentation"
-	var err error
 	if d.folder != "" {
 		what = d.folder
-		var files []foundFile
+		var files []entry
 		if files, err = findFiles([]string{d.folder}, false); err == nil {
 			in.progress = d.progress(files)
 			err = in.run(ctx, files)

@@ -1,0 +1,31 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"fairlead/internal/fault"
+)
+
+// Status is how a database's schema stands to this program.
+type Status struct {
+	// Version is the schema's; 0: there is none. Known is this program's.
+	Version, Known int64
+	// Role is who asked, and Vector the version of pgvector; empty: it is not there.
+	Role, Vector string
+}
+
+// Look gives the status of a database. It needs no right but to connect.
+func Look(ctx context.Context, url string) (*Status, error) {
+	const doing = "looking at the database"
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: its URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+	}
+	s, err := inspect(ctx, config)
+	if err != nil {
+		return nil, translate(ctx, err, doing)
+	}
+	return &Status{Version: s.version, Known: latest(), Role: s.role, Vector: s.vectorVersion}, nil
+}
