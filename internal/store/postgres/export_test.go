@@ -5,6 +5,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 )
 
 // What tests in postgres_test reach into: testdb imports this package, so that they cannot be in it.
@@ -37,6 +39,43 @@ func Pretend(version int64) (undo func()) {
 	was := latest
 	latest = func() int64 { return version }
 	return func() { latest = was }
+}
+
+// Versions are those of the migrations, from the first.
+func Versions() (out []int64) {
+	for v := range latest() {
+		out = append(out, v+1)
+	}
+	return out
+}
+
+// UpTo runs the migrations up to a version, and nothing else that Migrate does.
+func UpTo(ctx context.Context, ownerURL string, version int64) error {
+	config, err := pgx.ParseConfig(ownerURL)
+	if err != nil {
+		return err
+	}
+	for _, statement := range []string{"CREATE EXTENSION IF NOT EXISTS vector SCHEMA public", "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public", "CREATE SCHEMA IF NOT EXISTS " + Schema} {
+		conn, err := pgx.ConnectConfig(ctx, config)
+		if err != nil {
+			return err
+		}
+		if _, err = conn.Exec(ctx, statement); err != nil {
+			return err
+		}
+		conn.Close(ctx)
+	}
+	config.RuntimeParams["search_path"] = Schema + ", public"
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	p, err := goose.NewProvider(goose.DialectPostgres, db, migrationFiles(), goose.WithTableName(Schema+"."+versionTable))
+	if err != nil {
+		return err
+	}
+	if _, err = p.GetDBVersion(ctx); err == nil && version > 0 { // the former makes goose's table
+		_, err = p.UpTo(ctx, version)
+	}
+	return err
 }
 
 // Unlock makes settings outlive their transactions, as they must never do, until it is undone.
