@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"fairlead/internal/auth"
 	"fairlead/internal/fault"
 )
 
@@ -31,6 +32,18 @@ func CheckName(s string) error {
 	return nil
 }
 
+// MayDelete refuses to delete a tenant that is not disabled, or is the one that is always there. It is for stores.
+func MayDelete(t *Tenant) error {
+	const doing = "deleting the tenant"
+	switch {
+	case t.Name == auth.LocalTenant:
+		return fault.New(fault.FailedPrecondition, fault.ReasonNotAllowed, "%s: %s is the one that is always there", doing, t.Name)
+	case t.DisabledAt.IsZero():
+		return fault.New(fault.FailedPrecondition, fault.ReasonNotAllowed, "%s: its callers are let in still: disable it first", doing)
+	}
+	return nil
+}
+
 // Store keeps tenants. auth.LocalTenant is there from the beginning. Errors are *fault.Error: NotFound with
 // ReasonUnknownTenant where there is none of a name.
 type Store interface {
@@ -40,9 +53,10 @@ type Store interface {
 	TenantGet(ctx context.Context, name string) (*Tenant, error)
 	// TenantList gives tenants by name, the first after `after`.
 	TenantList(ctx context.Context, after string, limit int) ([]Tenant, error)
-	// TenantDisable shuts a tenant's callers out from a time on; the zero time lets them in again.
+	// TenantDisable shuts a tenant's callers out from a time on; one that is shut out stays so since when it was. The
+	// zero time lets them in again.
 	TenantDisable(ctx context.Context, name string, at time.Time) error
-	// TenantDelete deletes a tenant and everything that is kept of it, usage included. FailedPrecondition when it
-	// is not disabled, or is auth.LocalTenant.
+	// TenantDelete deletes a tenant and everything that is kept of it, usage included, all or nothing.
+	// FailedPrecondition when MayDelete says so. What a call that is still in flight writes after it stays.
 	TenantDelete(ctx context.Context, name string) error
 }
