@@ -55,15 +55,11 @@ func (s *Service) CreateCollection(ctx context.Context, tenant string, c Collect
 	if err != nil {
 		return nil, err
 	}
-	vectors, err := e.Embed(ctx, made.Label, []string{"how long is a vector"})
+	to, err := e.embedding(ctx, made.Label)
 	if err != nil {
 		return nil, err
 	}
-	if len(vectors) != 1 || len(vectors[0]) == 0 {
-		return nil, fault.New(fault.Unavailable, fault.ReasonUpstreamProtocol,
-			"creating collection %s: embedder %s gave no vector", c.Name, e.Name)
-	}
-	made.Embedder, made.Dimensions = e.Name, len(vectors[0])
+	made.Embedder, made.Identity, made.Dimensions = to.Embedder, to.Identity, to.Dimensions
 	if c.Dimensions > 0 && c.Dimensions != made.Dimensions {
 		return nil, badRequest("creating collection %s: vectors of embedder %s have %d dimensions, not %d",
 			c.Name, e.Name, made.Dimensions, c.Dimensions)
@@ -109,7 +105,15 @@ func (s *Service) same(stored *Collection, asked Collection) (*Collection, error
 
 // ListCollections gives all collections by name, with their counts.
 func (s *Service) ListCollections(ctx context.Context, tenant string) ([]Collection, error) {
-	return s.store.CollectionList(ctx, tenant)
+	list, err := s.store.CollectionList(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		e, err := s.embedders.Embedder(list[i].Embedder)
+		list[i].Outdated = err == nil && admits(&list[i], e) != nil
+	}
+	return list, nil
 }
 
 // DeleteCollection deletes a collection and all it holds, whatever the labels, and says how many

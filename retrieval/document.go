@@ -31,6 +31,9 @@ type Collection struct {
 	Languages []string
 	// Reindex is the one in progress, set by the store. Nil: there is none.
 	Reindex *Reindex
+	// Outdated says that the model behind the embedder is another one now than Identity: a reindex mends it. Set by
+	// Service, never by a store.
+	Outdated bool
 }
 
 // Embedding says what makes vectors. Vectors of two embeddings cannot be compared.

@@ -57,6 +57,10 @@ func (s *Service) prepare(ctx context.Context, tenant string, c *Collection, e E
 		j.fail(err)
 		return nil
 	}
+	if err := admits(c, e); err != nil {
+		j.fail(about(src.URI, err))
+		return nil
+	}
 	j.doc.EmbeddedBy = e.Identity
 	j.doc.Fingerprint = s.fingerprint(&j.doc, src)
 	stored, passages, err := s.store.DocumentFingerprint(ctx, tenant, c.Name, j.doc.ID)

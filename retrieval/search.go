@@ -28,6 +28,15 @@ func (s *Service) Search(ctx context.Context, tenant string, q Query) (*Found, e
 	if err != nil {
 		return nil, err
 	}
+	found, err := s.find(ctx, tenant, q)
+	if err != nil && fault.ReasonOf(err) == fault.ReasonReindexing {
+		// The vectors were swapped after the query's was made.
+		found, err = s.find(ctx, tenant, q)
+	}
+	return found, err
+}
+
+func (s *Service) find(ctx context.Context, tenant string, q Query) (*Found, error) {
 	c, err := s.store.CollectionGet(ctx, tenant, q.Collection)
 	if err != nil {
 		return nil, err
@@ -137,12 +146,12 @@ func (s *Service) searchText(ctx context.Context, tenant string, leg LegQuery, o
 func (s *Service) searchVector(ctx context.Context, tenant string, c *Collection, q Query, leg LegQuery, out *legResult, degraded *string) error {
 	start := time.Now()
 	defer func() { out.took = time.Since(start) }()
-	vector, err := s.embedQuery(ctx, c, q)
+	vector, identity, err := s.embedQuery(ctx, c, q)
 	if err != nil {
 		*degraded = "by words alone: " + fault.From(err).Error()
 		return nil
 	}
-	leg.Vector = vector
+	leg.Vector, leg.EmbeddedBy = vector, identity
 	found, err := s.store.SearchVector(ctx, tenant, leg)
 	if err != nil {
 		return err
@@ -151,10 +160,14 @@ func (s *Service) searchVector(ctx context.Context, tenant string, c *Collection
 	return nil
 }
 
-func (s *Service) embedQuery(ctx context.Context, c *Collection, q Query) ([]float32, error) {
+// embedQuery gives the query's vector, and the identity of what made it.
+func (s *Service) embedQuery(ctx context.Context, c *Collection, q Query) ([]float32, string, error) {
 	e, err := s.embedders.Embedder(c.Embedder)
+	if err == nil {
+		err = admits(c, e)
+	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	timeout := s.config.QueryTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -163,13 +176,13 @@ func (s *Service) embedQuery(ctx context.Context, c *Collection, q Query) ([]flo
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	vectors, err := e.Embed(ctx, q.Label.Or(label.Internal), []string{q.Text})
+	if err == nil {
+		err = checkVectors(vectors, 1, c, e.Name)
+	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if err := checkVectors(vectors, 1, c, e.Name); err != nil {
-		return nil, err
-	}
-	return vectors[0], nil
+	return vectors[0], e.Identity, nil
 }
 
 // complete fetches the texts of hits that a store gave without.

@@ -149,8 +149,8 @@ func TestIngestAndSearch(t *testing.T) {
 }
 
 func TestSameContentIsNoWork(t *testing.T) {
-	store, e := retrievaltest.Store(t), &embedders{}
-	s := retrieval.NewService(store, e, retrieval.Config{})
+	e := &embedders{}
+	s := retrieval.NewService(retrievaltest.Store(t), e, retrieval.Config{})
 	a := source("a.md", "# One\n\ntext")
 	a.Label = label.Internal // stated, so that it counts again after a higher one
 	wantStatuses(t, ingest(t, s, label.Internal, a), "added")
@@ -175,22 +175,10 @@ func TestSameContentIsNoWork(t *testing.T) {
 		}
 		ingest(t, s, label.Restricted, a)
 	}
-	// Which model makes the vectors is the collection's, not the document's.
-	other := retrieval.NewService(store, identity{"hashing@next"}, retrieval.Config{})
-	wantStatuses(t, ingest(t, other, label.Internal, a), "unchanged")
 	c, err := s.ListCollections(t.Context(), tenant)
 	if err != nil || len(c) != 1 || c[0].Documents != 1 || c[0].Passages != 1 {
 		t.Errorf("collections: %+v, %v", c, err)
 	}
-}
-
-// identity is the hashing embedder under another identity.
-type identity struct{ name string }
-
-func (i identity) Embedder(name string) (retrieval.Embedder, error) {
-	e, err := retrievaltest.Hashing{}.Embedder(name)
-	e.Identity = i.name
-	return e, err
 }
 
 func TestOneURITwiceInABatch(t *testing.T) {

@@ -99,6 +99,9 @@ type LegQuery struct {
 	// Text is for SearchText, Vector for SearchVector.
 	Text   string
 	Vector []float32
+	// EmbeddedBy is the identity of what made Vector. Empty: not told. A collection of another identity refuses
+	// it with FailedPrecondition and ReasonReindexing.
+	EmbeddedBy string
 	// Limit is how many hits to give.
 	Limit    int
 	Filter   Filter

@@ -196,13 +196,13 @@ func BenchmarkNearCodes20k(b *testing.B) {
 							return err
 						}
 						if own {
-							near, err := nearCodes(context.Background(), tx, c, code, k, label.Restricted, true)
+							near, err := nearCodes(context.Background(), tx, c.searched(), code, k, label.Restricted, true)
 							if len(near) != k {
 								b.Error(len(near))
 							}
 							return err
 						}
-						rows, err := tx.Query("SELECT rowid FROM "+c.codes()+" WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?", code, k, c.id)
+						rows, err := tx.Query("SELECT rowid FROM "+c.searched().codes()+" WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?", code, k, c.id)
 						if err != nil {
 							return err
 						}

@@ -17,20 +17,20 @@ type collection struct {
 	id         int64
 	dimensions int
 	passages   int64
+	// embedder and identity say what makes its vectors, vectorSet which set of them is searched.
+	embedder, identity string
+	vectorSet          int64
 }
 
 // lexicon is the name of the collection's full-text index. Names of tables cannot be bound, so they are
 // made of the row's number alone.
 func (c collection) lexicon() string { return fmt.Sprintf("lexicon_%d", c.id) }
 
-// codes is the name of the table of vector codes that the collection shares with others of its length.
-func (c collection) codes() string { return fmt.Sprintf("codes_%d", codeBits(c.dimensions)) }
-
 // find gives a tenant's collection.
 func find(ctx context.Context, tx *sql.Tx, tenant, name, doing string) (collection, error) {
 	var c collection
-	err := tx.QueryRowContext(ctx, "SELECT id, dimensions, passages FROM collections WHERE tenant = ? AND name = ?", tenant, name).
-		Scan(&c.id, &c.dimensions, &c.passages)
+	err := tx.QueryRowContext(ctx, "SELECT id, dimensions, passages, embedder, identity, vector_set FROM collections WHERE tenant = ? AND name = ?", tenant, name).
+		Scan(&c.id, &c.dimensions, &c.passages, &c.embedder, &c.identity, &c.vectorSet)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, unknownCollection(doing, name)
 	}
@@ -79,8 +79,8 @@ func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval
 		created = c.CreatedAt.UnixMicro()
 	}
 	return s.write(ctx, doing, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO collections (tenant, name, description, label, embedder, dimensions, lexical_weight, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, tenant, c.Name, c.Description, int(c.Label), c.Embedder, c.Dimensions, c.LexicalWeight, created)
+		r, err := tx.ExecContext(ctx, `INSERT INTO collections (tenant, name, description, label, embedder, identity, dimensions, lexical_weight, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, tenant, c.Name, c.Description, int(c.Label), c.Embedder, c.Identity, c.Dimensions, c.LexicalWeight, created)
 		if err != nil {
 			return err
 		}
@@ -99,26 +99,30 @@ func makeTables(ctx context.Context, tx *sql.Tx, c collection) error {
 		`CREATE VIRTUAL TABLE ` + c.lexicon() + ` USING fts5(title, heading, text, content='',
 			tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'")`,
 	}
-	if c.dimensions > 0 {
-		statements = append(statements, fmt.Sprintf(
-			`CREATE VIRTUAL TABLE IF NOT EXISTS %s USING vec0(collection INTEGER PARTITION KEY, code BIT[%d], label INTEGER)`,
-			c.codes(), codeBits(c.dimensions)))
-	}
 	for _, q := range statements {
 		if _, err := tx.ExecContext(ctx, q); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.searched().makeCodes(ctx, tx)
 }
 
-const collectionColumns = `name, description, label, embedder, dimensions, lexical_weight, created_at, documents, passages`
+// collectionColumns are read from collectionTables by scanCollection.
+const (
+	collectionColumns = `c.name, c.description, c.label, c.embedder, c.identity, c.dimensions, c.lexical_weight, c.created_at, c.documents, c.passages,
+		r.embedder, r.identity, r.dimensions, r.started_at, r.done`
+	collectionTables = `collections c LEFT JOIN reindexes r ON r.collection = c.id`
+)
 
 func scanCollection(scan func(...any) error) (retrieval.Collection, error) {
 	var c retrieval.Collection
 	var created int64
-	err := scan(&c.Name, &c.Description, &c.Label, &c.Embedder, &c.Dimensions, &c.LexicalWeight, &created, &c.Documents, &c.Passages)
+	var embedder, identity sql.NullString
+	var nextDimensions, started, done sql.NullInt64
+	err := scan(&c.Name, &c.Description, &c.Label, &c.Embedder, &c.Identity, &c.Dimensions, &c.LexicalWeight, &created, &c.Documents, &c.Passages,
+		&embedder, &identity, &nextDimensions, &started, &done)
 	c.CreatedAt = fromMicro(created)
+	c.Reindex = progressOf(embedder, identity, nextDimensions, started, done, c.Passages)
 	return c, err
 }
 
@@ -127,7 +131,7 @@ func (s *Store) CollectionGet(ctx context.Context, tenant, name string) (*retrie
 	const doing = "reading the collection"
 	var c retrieval.Collection
 	err := s.read(ctx, doing, func(tx *sql.Tx) (err error) {
-		c, err = scanCollection(tx.QueryRowContext(ctx, "SELECT "+collectionColumns+" FROM collections WHERE tenant = ? AND name = ?", tenant, name).Scan)
+		c, err = scanCollection(tx.QueryRowContext(ctx, "SELECT "+collectionColumns+" FROM "+collectionTables+" WHERE c.tenant = ? AND c.name = ?", tenant, name).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
 			return unknownCollection(doing, name)
 		}
@@ -143,7 +147,7 @@ func (s *Store) CollectionGet(ctx context.Context, tenant, name string) (*retrie
 func (s *Store) CollectionList(ctx context.Context, tenant string) ([]retrieval.Collection, error) {
 	var list []retrieval.Collection
 	err := s.read(ctx, "listing collections", func(tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, "SELECT "+collectionColumns+" FROM collections WHERE tenant = ? ORDER BY name", tenant)
+		rows, err := tx.QueryContext(ctx, "SELECT "+collectionColumns+" FROM "+collectionTables+" WHERE c.tenant = ? ORDER BY c.name", tenant)
 		if err != nil {
 			return err
 		}
@@ -171,28 +175,34 @@ func (s *Store) CollectionDelete(ctx context.Context, tenant, name string) (int6
 		if err := tx.QueryRowContext(ctx, "SELECT documents FROM collections WHERE id = ?", c.id).Scan(&documents); err != nil {
 			return err
 		}
-		statements := []string{
-			"DELETE FROM vectors WHERE passage IN (SELECT id FROM passages WHERE collection = ?)",
-			"DELETE FROM passages WHERE collection = ?",
-			"DELETE FROM document_fields WHERE document IN (SELECT id FROM documents WHERE collection = ?)",
-			"DELETE FROM document_texts WHERE document IN (SELECT id FROM documents WHERE collection = ?)",
-			"DELETE FROM documents WHERE collection = ?",
-			"DELETE FROM collections WHERE id = ?",
-		}
-		if c.dimensions > 0 {
-			statements = append([]string{"DELETE FROM " + c.codes() + " WHERE rowid IN (SELECT id FROM passages WHERE collection = ?)"}, statements...)
-		}
-		for _, q := range statements {
-			if _, err := tx.ExecContext(ctx, q, c.id); err != nil {
-				return err
-			}
-		}
-		_, err = tx.ExecContext(ctx, "DROP TABLE "+c.lexicon())
-		return err
+		return c.remove(ctx, tx)
 	})
 	if err != nil {
 		return 0, err
 	}
 	s.sweepSoon()
 	return documents, nil
+}
+
+// remove deletes the collection, all that it holds and its indexes.
+func (c collection) remove(ctx context.Context, tx *sql.Tx) error {
+	if err := c.dropVectors(ctx, tx, "SELECT id FROM passages WHERE collection = ?", c.id); err != nil {
+		return err
+	}
+	statements := []string{
+		"DELETE FROM reindexes WHERE collection = ?",
+		"DELETE FROM old_sets WHERE collection = ?",
+		"DELETE FROM passages WHERE collection = ?",
+		"DELETE FROM document_fields WHERE document IN (SELECT id FROM documents WHERE collection = ?)",
+		"DELETE FROM document_texts WHERE document IN (SELECT id FROM documents WHERE collection = ?)",
+		"DELETE FROM documents WHERE collection = ?",
+		"DELETE FROM collections WHERE id = ?",
+	}
+	for _, q := range statements {
+		if _, err := tx.ExecContext(ctx, q, c.id); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, "DROP TABLE "+c.lexicon())
+	return err
 }

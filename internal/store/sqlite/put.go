@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"fairlead/internal/fault"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -18,7 +19,10 @@ import (
 // when its URI or a passage's id belongs to another document.
 func (s *Store) DocumentPut(ctx context.Context, tenant string, d retrieval.Document, passages []retrieval.Passage, vectors [][]float32) error {
 	const doing = "storing the document"
-	metadata, fields, err := checkDocument(d, passages, vectors, doing)
+	if err := form.CheckDocument(d, passages, doing); err != nil {
+		return err
+	}
+	metadata, fields, err := form.EncodeMetadata(d.Metadata, doing)
 	if err != nil {
 		return err
 	}
@@ -28,7 +32,15 @@ func (s *Store) DocumentPut(ctx context.Context, tenant string, d retrieval.Docu
 		if err != nil {
 			return err
 		}
-		packed, codes, err := encodeVectors(c, len(passages), vectors, doing)
+		if err := c.admit(d.EmbeddedBy, d.Collection, doing); err != nil {
+			return err
+		}
+		if c.identity == "" && d.EmbeddedBy != "" {
+			if _, err := tx.ExecContext(ctx, "UPDATE collections SET identity = ? WHERE id = ?", d.EmbeddedBy, c.id); err != nil {
+				return err
+			}
+		}
+		packed, codes, err := encodeVectors(c.searched(), len(passages), vectors, doing)
 		if err != nil {
 			return err
 		}
@@ -52,24 +64,8 @@ func (s *Store) DocumentPut(ctx context.Context, tenant string, d retrieval.Docu
 	return err
 }
 
-// checkDocument refuses what cannot be stored before anything is locked.
-func checkDocument(d retrieval.Document, passages []retrieval.Passage, vectors [][]float32, doing string) (string, []field, error) {
-	switch {
-	case d.ID == "" || d.URI == "":
-		return "", nil, badRequest(doing, "its id or its uri is empty")
-	case !d.Label.Valid():
-		return "", nil, badRequest(doing, "it has no label: use one of the four")
-	}
-	for _, p := range passages {
-		if p.ID == "" {
-			return "", nil, badRequest(doing, "the id of a passage is empty")
-		}
-	}
-	return encodeMetadata(d.Metadata, doing)
-}
-
 // encodeVectors gives what the tables hold of each vector.
-func encodeVectors(c collection, passages int, vectors [][]float32, doing string) (packed, codes [][]byte, err error) {
+func encodeVectors(c set, passages int, vectors [][]float32, doing string) (packed, codes [][]byte, err error) {
 	if c.dimensions == 0 {
 		for _, v := range vectors {
 			if len(v) != 0 {
@@ -88,7 +84,7 @@ func encodeVectors(c collection, passages int, vectors [][]float32, doing string
 		if len(v) != c.dimensions {
 			return nil, nil, badRequest(doing, "a vector has %d dimensions and the collection has %d", len(v), c.dimensions)
 		}
-		u, ok := unit(v)
+		u, ok := form.Unit(v)
 		if !ok {
 			return nil, nil, badRequest(doing, "a vector holds something that is not a finite number")
 		}
@@ -132,7 +128,7 @@ const (
 	insertField   = "INSERT INTO document_fields (document, key, item, collection, kind, value) VALUES (?, ?, ?, ?, ?, ?)"
 	insertPassage = `INSERT INTO passages (collection, document, passage_id, ordinal, byte_start, byte_end, line_start, line_end, page, heading, text)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	insertVector = "INSERT INTO vectors (passage, embedding) VALUES (?, ?)"
+	insertVector = "INSERT INTO vectors (id, embedding) VALUES (?, ?)"
 	addCounts    = "UPDATE collections SET documents = documents + ?, passages = passages + ?, deletions = deletions + ? WHERE id = ?"
 )
 
@@ -183,10 +179,10 @@ func (p *putter) document(ctx context.Context, old stored, metadata string, pass
 	return err
 }
 
-func (p *putter) fields(ctx context.Context, fields []field) error {
+func (p *putter) fields(ctx context.Context, fields []form.Field) error {
 	for _, f := range fields {
 		if _, err := p.exec(ctx, insertField,
-			p.row, f.key, f.item, p.c.id, f.kind, f.value); err != nil {
+			p.row, f.Key, f.Item, p.c.id, f.Kind, held(f.Value)); err != nil {
 			return err
 		}
 	}
@@ -223,7 +219,7 @@ func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, pac
 		if packed == nil {
 			continue
 		}
-		if _, err := p.exec(ctx, insertVector, rows[i], packed[i]); err != nil {
+		if _, err := p.exec(ctx, insertVector, p.c.searched().base()+rows[i], packed[i]); err != nil {
 			return err
 		}
 	}
@@ -234,13 +230,14 @@ func (p *putter) codes(ctx context.Context, rows []int64, codes [][]byte) error 
 	if codes == nil {
 		return nil
 	}
-	insert, err := p.tx.PrepareContext(ctx, "INSERT INTO "+p.c.codes()+" (rowid, collection, code, label) VALUES (?, ?, vec_bit(?), ?)")
+	to := p.c.searched()
+	insert, err := p.tx.PrepareContext(ctx, to.insertCode())
 	if err != nil {
 		return err
 	}
 	defer insert.Close()
 	for i, code := range codes {
-		if _, err := insert.ExecContext(ctx, rows[i], p.c.id, code, int(p.d.Label)); err != nil {
+		if _, err := insert.ExecContext(ctx, to.base()+rows[i], to.partition(), code, int(p.d.Label)); err != nil {
 			return err
 		}
 	}
@@ -297,14 +294,13 @@ func deleteParts(ctx context.Context, tx *sql.Tx, c collection, document int64) 
 			}
 		}
 	}
+	if err := c.dropVectors(ctx, tx, "SELECT id FROM passages WHERE document = ?", document); err != nil {
+		return err
+	}
 	deletes := []string{
-		"DELETE FROM vectors WHERE passage IN (SELECT id FROM passages WHERE document = ?)",
 		"DELETE FROM passages WHERE document = ?",
 		"DELETE FROM document_fields WHERE document = ?",
 		"DELETE FROM document_texts WHERE document = ?",
-	}
-	if c.dimensions > 0 {
-		deletes = append([]string{"DELETE FROM " + c.codes() + " WHERE rowid IN (SELECT id FROM passages WHERE document = ?)"}, deletes...)
 	}
 	for _, q := range deletes {
 		if _, err := tx.ExecContext(ctx, q, document); err != nil {

@@ -18,17 +18,17 @@ type candidate struct {
 	id       int64
 }
 
-// nearCodes gives the k passages of a collection, none above the ceiling, whose codes are nearest. It reads the
+// nearCodes gives the k rows of a set, none above the ceiling, whose codes are nearest. It reads the
 // chunks in which sqlite-vec keeps the codes and compares them here: sqlite-vec's own search takes time in
 // proportion to k for every row (BenchmarkNearCodes20k, k = 512: 12.5 ms there, 2.9 ms here). The layout of the chunks is that
 // of sqlite-vec 0.1, whose version is pinned; TestScanFindsWhatSQLiteVecFinds holds it.
-func nearCodes(ctx context.Context, tx *sql.Tx, c collection, code []byte, k int, ceiling label.Label, everything bool) ([]candidate, error) {
+func nearCodes(ctx context.Context, tx *sql.Tx, c set, code []byte, k int, ceiling label.Label, everything bool) ([]candidate, error) {
 	query := "SELECT c.validity, c.rowids, v.vectors, NULL FROM " + c.codes() + "_chunks c JOIN " + c.codes() + "_vector_chunks00 v ON v.rowid = c.chunk_id WHERE c.partition00 = ?"
 	if !everything {
 		query = "SELECT c.validity, c.rowids, v.vectors, m.data FROM " + c.codes() + "_chunks c JOIN " + c.codes() + "_vector_chunks00 v ON v.rowid = c.chunk_id JOIN " +
 			c.codes() + "_metadatachunks00 m ON m.rowid = c.chunk_id WHERE c.partition00 = ?"
 	}
-	rows, err := tx.QueryContext(ctx, query, c.id)
+	rows, err := tx.QueryContext(ctx, query, c.partition())
 	if err != nil {
 		return nil, err
 	}

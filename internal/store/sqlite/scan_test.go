@@ -61,11 +61,11 @@ func TestScanFindsWhatSQLiteVecFinds(t *testing.T) {
 			}
 			for _, ceiling := range []label.Label{label.Public, label.Confidential, label.Restricted} {
 				code := e.encode(random(), make([]float32, e.bits))
-				got, err := nearCodes(t.Context(), tx, c, code, k, ceiling, ceiling == label.Restricted)
+				got, err := nearCodes(t.Context(), tx, c.searched(), code, k, ceiling, ceiling == label.Restricted)
 				if err != nil {
 					return err
 				}
-				rows, err := tx.Query("SELECT distance FROM "+c.codes()+" WHERE code MATCH vec_bit(?) AND k = ? AND collection = ? AND label <= ? ORDER BY distance",
+				rows, err := tx.Query("SELECT distance FROM "+c.searched().codes()+" WHERE code MATCH vec_bit(?) AND k = ? AND collection = ? AND label <= ? ORDER BY distance",
 					code, k, c.id, int(ceiling))
 				if err != nil {
 					return err

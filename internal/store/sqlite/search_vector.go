@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"fairlead/retrieval"
 )
@@ -37,6 +38,9 @@ func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.Leg
 	err := s.read(ctx, doing, func(tx *sql.Tx) error {
 		c, err := find(ctx, tx, tenant, q.Collection, doing)
 		if err != nil {
+			return err
+		}
+		if err := c.admit(q.EmbeddedBy, q.Collection, doing); err != nil {
 			return err
 		}
 		if len(vector) != c.dimensions {
@@ -80,32 +84,34 @@ func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q ret
 	if n == 0 {
 		return nil, nil
 	}
+	base := strconv.FormatInt(c.searched().base(), 10)
 	k := max(candidatesPerHit*q.Limit, minCandidates)
 	if n <= max(exactBelow, int64(k)) || k > maxCandidates {
 		scan.Why = fmt.Sprintf("%d passages are few enough to rank them all", n)
-		rows, err := tx.QueryContext(ctx, `SELECT v.passage, v.embedding FROM documents d
-			JOIN passages p ON p.document = d.id JOIN vectors v ON v.passage = p.id WHERE `+w.sql.String(), w.args...)
+		rows, err := tx.QueryContext(ctx, `SELECT p.id, v.embedding FROM documents d
+			JOIN passages p ON p.document = d.id JOIN vectors v ON v.id = `+base+` + p.id WHERE `+w.sql.String(), w.args...)
 		if err != nil {
 			return nil, err
 		}
 		return best(rows, vector, q.Limit)
 	}
+	codes := c.searched()
 	scan.Method, scan.Why = "codes", fmt.Sprintf("of %d passages the nearest %d by their codes are ranked exactly", n, k)
 	e := encoderOf(c.dimensions)
 	code := e.encode(vector, make([]float32, e.bits))
 	if len(q.Filter) > 0 {
 		// The filter is inside the search, so that it is before the k nearest are taken, not after.
-		rows, err := tx.QueryContext(ctx, `WITH near AS MATERIALIZED (SELECT rowid FROM `+c.codes()+`
+		rows, err := tx.QueryContext(ctx, `WITH near AS MATERIALIZED (SELECT rowid FROM `+codes.codes()+`
 				WHERE code MATCH vec_bit(?) AND k = ? AND collection = ?
-				AND rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE `+w.sql.String()+`))
-			SELECT v.passage, v.embedding FROM near CROSS JOIN vectors v ON v.passage = near.rowid`,
-			append([]any{code, k, c.id}, w.args...)...)
+				AND rowid IN (SELECT `+base+` + p.id FROM documents d JOIN passages p ON p.document = d.id WHERE `+w.sql.String()+`))
+			SELECT v.id - `+base+`, v.embedding FROM near CROSS JOIN vectors v ON v.id = near.rowid`,
+			append([]any{code, k, codes.partition()}, w.args...)...)
 		if err != nil {
 			return nil, err
 		}
 		return best(rows, vector, q.Limit)
 	}
-	near, err := nearCodes(ctx, tx, c, code, k, q.MaxLabel, everything)
+	near, err := nearCodes(ctx, tx, codes, code, k, q.MaxLabel, everything)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +124,7 @@ func rank(ctx context.Context, tx *sql.Tx, c collection, vector []float32, q ret
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT v.passage, v.embedding FROM json_each(?) j CROSS JOIN vectors v ON v.passage = j.value", string(list))
+	rows, err := tx.QueryContext(ctx, "SELECT v.id - "+base+", v.embedding FROM json_each(?) j CROSS JOIN vectors v ON v.id = j.value", string(list))
 	if err != nil {
 		return nil, err
 	}

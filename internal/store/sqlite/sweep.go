@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strconv"
 	"time"
 
@@ -16,13 +17,21 @@ const (
 	sweepShare = 20
 	// mergePages is how much of an index a step of a sweep writes: about 50 ms, for which writers wait.
 	mergePages = 200
+	// dropPassages is how many vectors of an old set a step deletes.
+	dropPassages = 500
 )
 
-// Sweep takes what was deleted out of the file: it merges the full-text indexes that had deletions and moves
-// the WAL into the file. Unavailable when a reader or another process still uses an older snapshot, or the
+// Sweep takes what was deleted out of the file: it deletes the sets of vectors that nobody searches any more, merges
+// the full-text indexes that had deletions and moves the WAL into the file. Unavailable when a reader or another process still uses an older snapshot, or the
 // database is busy: try again.
 func (s *Store) Sweep(ctx context.Context) error {
 	const doing = "taking deleted content out of the file"
+	for more := true; more; {
+		var err error
+		if more, err = s.dropStep(ctx, doing); err != nil {
+			return err
+		}
+	}
 	var unswept []collection
 	var marks []int64
 	if err := s.read(ctx, doing, func(tx *sql.Tx) error {
@@ -52,6 +61,41 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}
 	}
 	return s.checkpoint(ctx, doing)
+}
+
+// dropStep deletes some vectors of an old set, and says false when there is none.
+func (s *Store) dropStep(ctx context.Context, doing string) (more bool, err error) {
+	const some = "SELECT EXISTS (SELECT 1 FROM old_sets)"
+	if err := s.read(ctx, doing, func(tx *sql.Tx) error { return tx.QueryRowContext(ctx, some).Scan(&more) }); err != nil || !more {
+		return false, err
+	}
+	err = s.write(ctx, doing, func(tx *sql.Tx) error {
+		var old set
+		var from int64
+		err := tx.QueryRowContext(ctx, "SELECT collection, vector_set, dimensions, up_to FROM old_sets LIMIT 1").
+			Scan(&old.collection, &old.number, &old.dimensions, &from)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil // another process was quicker
+		}
+		if err != nil {
+			return err
+		}
+		var to sql.NullInt64
+		if err := tx.QueryRowContext(ctx, "SELECT max(id) FROM (SELECT id FROM passages WHERE collection = ? AND id > ? ORDER BY id LIMIT ?)",
+			old.collection, from, dropPassages).Scan(&to); err != nil {
+			return err
+		}
+		if !to.Valid {
+			_, err := tx.ExecContext(ctx, "DELETE FROM old_sets WHERE collection = ? AND vector_set = ?", old.collection, old.number)
+			return err
+		}
+		if _, err := old.drop(ctx, tx, "SELECT id FROM passages WHERE collection = ? AND id > ? AND id <= ?", old.collection, from, to.Int64); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE old_sets SET up_to = ? WHERE collection = ? AND vector_set = ?", to.Int64, old.collection, old.number)
+		return err
+	})
+	return true, err
 }
 
 // mergeStep merges some pages of an index. When nothing is left to merge, it marks the collection as swept
@@ -133,6 +177,6 @@ func (s *Store) sweepSoon() {
 // unswept says whether some deletion still waits for a sweep.
 func (s *Store) unswept() bool {
 	var some bool
-	err := s.reader.QueryRowContext(s.background, "SELECT EXISTS (SELECT 1 FROM collections WHERE swept < deletions)").Scan(&some)
+	err := s.reader.QueryRowContext(s.background, "SELECT EXISTS (SELECT 1 FROM collections WHERE swept < deletions) OR EXISTS (SELECT 1 FROM old_sets)").Scan(&some)
 	return err == nil && some
 }
