@@ -10,6 +10,7 @@ import (
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
+	"fairlead/retrieval/analysis"
 )
 
 // collection is the row that all else hangs on.
@@ -21,10 +22,6 @@ type collection struct {
 	embedder, identity string
 	vectorSet          int64
 }
-
-// lexicon is the name of the collection's full-text index. Names of tables cannot be bound, so they are
-// made of the row's number alone.
-func (c collection) lexicon() string { return fmt.Sprintf("lexicon_%d", c.id) }
 
 // find gives a tenant's collection.
 func find(ctx context.Context, tx *sql.Tx, tenant, name, doing string) (collection, error) {
@@ -79,8 +76,8 @@ func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval
 		created = c.CreatedAt.UnixMicro()
 	}
 	return s.write(ctx, doing, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO collections (tenant, name, description, label, embedder, identity, dimensions, lexical_weight, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, tenant, c.Name, c.Description, int(c.Label), c.Embedder, c.Identity, c.Dimensions, c.LexicalWeight, created)
+		r, err := tx.ExecContext(ctx, `INSERT INTO collections (tenant, name, description, label, embedder, identity, dimensions, lexical_weight, created_at, analysis)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, tenant, c.Name, c.Description, int(c.Label), c.Embedder, c.Identity, c.Dimensions, c.LexicalWeight, created, analysis.Version)
 		if err != nil {
 			return err
 		}
@@ -94,35 +91,32 @@ func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval
 
 // makeTables makes what a collection has for itself, and what it shares with those of its dimensions.
 func makeTables(ctx context.Context, tx *sql.Tx, c collection) error {
-	statements := []string{
-		// Marks (Mn, Mc) are part of words: without them, words of the Indic scripts fall apart at vowels.
-		`CREATE VIRTUAL TABLE ` + c.lexicon() + ` USING fts5(title, heading, text, content='',
-			tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'")`,
-	}
-	for _, q := range statements {
-		if _, err := tx.ExecContext(ctx, q); err != nil {
-			return err
-		}
+	if err := c.makeLexicon(ctx, tx); err != nil {
+		return err
 	}
 	return c.searched().makeCodes(ctx, tx)
 }
 
-// collectionColumns are read from collectionTables by scanCollection.
-const (
-	collectionColumns = `c.name, c.description, c.label, c.embedder, c.identity, c.dimensions, c.lexical_weight, c.created_at, c.documents, c.passages,
-		r.embedder, r.identity, r.dimensions, r.started_at, r.done`
-	collectionTables = `collections c LEFT JOIN reindexes r ON r.collection = c.id`
-)
+// collectionTables are what scanCollection reads collectionColumns from.
+const collectionTables = `collections c LEFT JOIN reindexes r ON r.collection = c.id`
+
+var collectionColumns = `c.name, c.description, c.label, c.embedder, c.identity, c.dimensions, c.lexical_weight, c.created_at, c.documents, c.passages,
+	r.embedder, r.identity, r.dimensions, r.started_at, r.done, ` + languagesOf("c.id")
 
 func scanCollection(scan func(...any) error) (retrieval.Collection, error) {
 	var c retrieval.Collection
 	var created int64
+	var languages string
 	var embedder, identity sql.NullString
 	var nextDimensions, started, done sql.NullInt64
 	err := scan(&c.Name, &c.Description, &c.Label, &c.Embedder, &c.Identity, &c.Dimensions, &c.LexicalWeight, &created, &c.Documents, &c.Passages,
-		&embedder, &identity, &nextDimensions, &started, &done)
+		&embedder, &identity, &nextDimensions, &started, &done, &languages)
+	if err != nil {
+		return c, err
+	}
 	c.CreatedAt = fromMicro(created)
 	c.Reindex = progressOf(embedder, identity, nextDimensions, started, done, c.Passages)
+	c.Languages, err = decodeLanguages(languages)
 	return c, err
 }
 

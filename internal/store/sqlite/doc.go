@@ -11,9 +11,11 @@
 // # Words
 //
 // Each collection has a full-text index of its own, lexicon_N, so that the rarity of a word, and with it
-// every score, is that of the collection and says nothing about another tenant's. The index is without
-// content: it is fed what analyse makes of a passage, and unfed with the same when the passage goes. So what
-// analyse makes of a text is part of the schema: a change to it needs a migration that rebuilds the indexes.
+// every score, is that of the collection and says nothing about another tenant's. FTS5 makes no words: it is fed
+// the terms that package analysis makes of a passage in its document's language, and asked for those that it makes of
+// a query in all languages of the collection. The index is without content: it is unfed with the same terms when the
+// passage goes. So a collection keeps which version of package analysis made its index, and Open makes anew
+// those of another version, each in a transaction: one that is killed begins again at the next Open.
 //
 // # Vectors
 //

@@ -9,14 +9,14 @@ import (
 )
 
 // documentColumns are read from "documents d" by scanDocument.
-const documentColumns = `d.doc_id, d.uri, d.title, d.media_type, d.label, d.metadata, d.content_hash, d.fingerprint,
+const documentColumns = `d.doc_id, d.uri, d.title, d.media_type, d.language, d.label, d.metadata, d.content_hash, d.fingerprint,
 	d.source_bytes, d.passages, d.created_at, d.updated_at`
 
 func scanDocument(scan func(...any) error, collection string, more ...any) (retrieval.Document, error) {
 	d := retrieval.Document{Collection: collection}
 	var metadata string
 	var created, updated int64
-	err := scan(append([]any{&d.ID, &d.URI, &d.Title, &d.MediaType, &d.Label, &metadata, &d.ContentHash, &d.Fingerprint,
+	err := scan(append([]any{&d.ID, &d.URI, &d.Title, &d.MediaType, &d.Language, &d.Label, &metadata, &d.ContentHash, &d.Fingerprint,
 		&d.SourceBytes, &d.Passages, &created, &updated}, more...)...)
 	if err != nil {
 		return d, err

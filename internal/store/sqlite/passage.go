@@ -20,12 +20,19 @@ func scanPassage(rows *sql.Rows, collection string) (id int64, p retrieval.Passa
 		&p.Span.ByteStart, &p.Span.ByteEnd, &p.Span.LineStart, &p.Span.LineEnd, &p.Span.Page, &heading, &p.Text); err != nil {
 		return 0, p, err
 	}
-	if heading != "[]" {
-		if err := json.Unmarshal([]byte(heading), &p.Heading); err != nil {
-			return 0, p, fault.Wrap(err, fault.DataLoss, fault.ReasonNone, "reading a passage: its stored headings are not readable")
-		}
+	p.Heading, err = decodeHeading(heading)
+	return id, p, err
+}
+
+// decodeHeading reads the JSON list of a passage's headings.
+func decodeHeading(stored string) (heading []string, err error) {
+	if stored == "[]" {
+		return nil, nil
 	}
-	return id, p, nil
+	if err := json.Unmarshal([]byte(stored), &heading); err != nil {
+		return nil, fault.Wrap(err, fault.DataLoss, fault.ReasonNone, "reading a passage: its stored headings are not readable")
+	}
+	return heading, nil
 }
 
 // PassagesGet gives passages by id, in no order; ids that are not there are left out.

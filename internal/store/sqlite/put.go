@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"fairlead/internal/fault"
 	"fairlead/internal/store/form"
@@ -120,9 +121,9 @@ type putter struct {
 // The statements of every put. They are prepared once: for a document of one passage, preparing them took
 // longer than running them.
 const (
-	insertDocument = `INSERT INTO documents (collection, doc_id, uri, title, media_type, label, metadata,
-		content_hash, fingerprint, source_bytes, passages, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	updateDocument = `UPDATE documents SET uri = ?, title = ?, media_type = ?, label = ?, metadata = ?,
+	insertDocument = `INSERT INTO documents (collection, doc_id, uri, title, media_type, language, label, metadata,
+		content_hash, fingerprint, source_bytes, passages, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	updateDocument = `UPDATE documents SET uri = ?, title = ?, media_type = ?, language = ?, label = ?, metadata = ?,
 		content_hash = ?, fingerprint = ?, source_bytes = ?, passages = ?, updated_at = ? WHERE id = ?`
 	insertText    = "INSERT INTO document_texts (document, text) VALUES (?, ?)"
 	insertField   = "INSERT INTO document_fields (document, key, item, collection, kind, value) VALUES (?, ?, ?, ?, ?, ?)"
@@ -155,14 +156,14 @@ func (p *putter) document(ctx context.Context, old stored, metadata string, pass
 			return err
 		}
 		if _, err := p.exec(ctx, updateDocument,
-			d.URI, d.Title, d.MediaType, int(d.Label), metadata,
+			d.URI, d.Title, d.MediaType, d.Language, int(d.Label), metadata,
 			d.ContentHash, d.Fingerprint, d.SourceBytes, passages, updated, old.id); err != nil {
 			return err
 		}
 	} else {
 		documents = 1
 		r, err := p.exec(ctx, insertDocument,
-			p.c.id, d.ID, d.URI, d.Title, d.MediaType, int(d.Label), metadata,
+			p.c.id, d.ID, d.URI, d.Title, d.MediaType, d.Language, int(d.Label), metadata,
 			d.ContentHash, d.Fingerprint, d.SourceBytes, passages, created, updated)
 		if err != nil {
 			return err
@@ -193,12 +194,13 @@ func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, pac
 	if len(passages) == 0 {
 		return nil
 	}
-	feed, err := p.tx.PrepareContext(ctx, "INSERT INTO "+p.c.lexicon()+" (rowid, title, heading, text) VALUES (?, ?, ?, ?)")
+	feed, err := p.tx.PrepareContext(ctx, p.c.feed(false))
 	if err != nil {
 		return err
 	}
 	defer feed.Close()
-	title := analyse(p.d.Title)
+	language := p.d.Language
+	title := terms(p.d.Title, language)
 	rows := make([]int64, len(passages))
 	for i, x := range passages {
 		heading, err := encodeHeading(x.Heading)
@@ -213,7 +215,7 @@ func (p *putter) passages(ctx context.Context, passages []retrieval.Passage, pac
 		if rows[i], err = r.LastInsertId(); err != nil {
 			return err
 		}
-		if _, err := feed.ExecContext(ctx, rows[i], title, analyse(heading), analyse(x.Text)); err != nil {
+		if _, err := feed.ExecContext(ctx, rows[i], title, terms(strings.Join(x.Heading, "\n"), language), terms(x.Text, language)); err != nil {
 			return err
 		}
 		if packed == nil {
@@ -251,7 +253,7 @@ func encodeHeading(heading []string) (string, error) {
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // the index reads it too: "<" as \u003c would be a word
+	e.SetEscapeHTML(false)
 	if err := e.Encode(heading); err != nil {
 		return "", fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "storing the document: a heading cannot be written as JSON")
 	}
@@ -260,39 +262,17 @@ func encodeHeading(heading []string) (string, error) {
 
 // deleteParts deletes all that belongs to a document but its row. The index is unfed with what it was fed.
 func deleteParts(ctx context.Context, tx *sql.Tx, c collection, document int64) error {
-	type part struct {
-		id            int64
-		heading, text string
-	}
-	var title string
-	if err := tx.QueryRowContext(ctx, "SELECT title FROM documents WHERE id = ?", document).Scan(&title); err != nil {
+	d := indexed{id: document}
+	if err := tx.QueryRowContext(ctx, "SELECT title, language FROM documents WHERE id = ?", document).Scan(&d.title, &d.language); err != nil {
 		return err
 	}
-	title = analyse(title)
-	rows, err := tx.QueryContext(ctx, "SELECT id, heading, text FROM passages WHERE document = ?", document)
+	unfeed, err := tx.PrepareContext(ctx, c.feed(true))
 	if err != nil {
 		return err
 	}
-	var parts []part
-	if err := each(rows, func() error {
-		var p part
-		err := rows.Scan(&p.id, &p.heading, &p.text)
-		parts = append(parts, p)
+	defer unfeed.Close()
+	if err := d.feed(ctx, tx, unfeed); err != nil {
 		return err
-	}); err != nil {
-		return err
-	}
-	if len(parts) > 0 {
-		unfeed, err := tx.PrepareContext(ctx, "INSERT INTO "+c.lexicon()+" ("+c.lexicon()+", rowid, title, heading, text) VALUES ('delete', ?, ?, ?, ?)")
-		if err != nil {
-			return err
-		}
-		defer unfeed.Close()
-		for _, p := range parts {
-			if _, err := unfeed.ExecContext(ctx, p.id, title, analyse(p.heading), analyse(p.text)); err != nil {
-				return err
-			}
-		}
 	}
 	if err := c.dropVectors(ctx, tx, "SELECT id FROM passages WHERE document = ?", document); err != nil {
 		return err

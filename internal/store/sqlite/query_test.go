@@ -2,62 +2,57 @@ package sqlite
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
+	"fairlead/retrieval/analysis"
 )
 
 func TestMatchQuery(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                               ``,
-		"?!":                             ``,
-		"The boundary layer, of a wing?": `"boundary" OR "layer" OR "wing"`,
-		"what is that":                   `"what" OR "is" OR "that"`,
-		"Layer layer LAYER":              `"Layer"`,
-		`a "quoted" AND NOT b*`:          `"quoted" OR "not" OR "b"`,
-		"x-15 don't":                     `"x" OR "15" OR "don" OR "t"`,
-		"北京大学":                           `"北 京" OR "京 大" OR "大 学"`,
-		"京":                              `"京"`,
-		"在 AI 领域":                        `"在" OR "AI" OR "领 域"`,
-		"الكِتَابُ والقطة":               `"كتاب" OR "قط"`,
-		"a\x00b":                         `"b"`,
+		"":                             ``,
+		"?!":                           ``,
+		`a "quoted" AND NOT b* layers`: `"quoted" OR "quot" OR "not" OR "b" OR "layers" OR "layer"`,
+		"ERR_4711 in NEAR(a b, 2)":     `"err" OR "4711" OR "err_4711" OR "near" OR "b" OR "2"`,
 	} {
-		if got := matchQuery(text); !strings.EqualFold(got, want) {
+		if got := matchQuery(analysis.Query(text, []string{"", "en"})); got != want {
 			t.Errorf("matchQuery(%q) = %s, want %s", text, got, want)
 		}
 	}
-	if n := strings.Count(matchQuery(strings.Repeat("ab cd ", 3)+manyWords(500)), " OR ") + 1; n != maxTerms {
-		t.Errorf("%d terms of 500, want %d", n, maxTerms)
-	}
 }
 
-func manyWords(n int) string {
-	var b strings.Builder
-	for i := range n {
-		b.WriteString(strings.Repeat("x", i%7+1) + string(rune('a'+i%26)) + string(rune('a'+i/26)) + " ")
+// TestTermsComeBackOneToOne holds that FTS5's tokenizer gives back what it is fed.
+func TestTermsComeBackOneToOne(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "a.db"))
+	docs(t, s)
+	const text = `ERR_CONN_4711 v1.2.3 a-b-c C:\dir\file.go:12 jane.doe+tag@example.com C++ AT&T#1 1,000.5 北京大学 タワー l'été Straße हिन्दी
+		กรุงเทพ שָׁלוֹם والمدارس Καλημέρα Ёлка İstanbul x² ½ Ⅷ 𝔘𝔫𝔦 \U000f0000 e\u0301 don't "quoted" it's`
+	put(t, s, "a", text)
+	if _, err := s.writer.Exec("CREATE VIRTUAL TABLE seen USING fts5vocab(lexicon_1, 'instance')"); err != nil {
+		t.Fatal(err)
 	}
-	return b.String()
-}
-
-func TestAnalyse(t *testing.T) {
-	for text, want := range map[string]string{
-		"Plain ASCII, as it is.":    "Plain ASCII, as it is.",
-		"café":                      "café",
-		"东京 tower":                  " 东  京  tower",
-		"الْمَدْرَسَةُ":             "مدرس",
-		"والمدارس":                  "مدارس",
-		"إسلام":                     "اسلام",
-		"كـــتاب":                   "كتاب",
-		"שָׁלוֹם":                   "שלום",
-		"mixed العربية and English": "mixed عرب and English",
-	} {
-		if got := analyse(text); got != want {
-			t.Errorf("analyse(%q) = %q, want %q", text, got, want)
-		}
+	rows, err := s.writer.Query("SELECT term FROM seen WHERE col = 'text' ORDER BY offset")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	if err := each(rows, func() error {
+		var term string
+		err := rows.Scan(&term)
+		got = append(got, term)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Collect(analysis.Terms(text, "")), got); diff != "" {
+		t.Errorf("the index holds other terms (-fed +held):\n%s", diff)
 	}
 }
 

@@ -3,15 +3,16 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"fairlead/retrieval"
+	"fairlead/retrieval/analysis"
 )
 
 // weights are those of title, heading and text in BM25: a word above a passage says more than one in it.
-const weights = "2.0, 1.5, 1.0"
+var weights = fmt.Sprintf("%g, %g, %g", analysis.TitleWeight, analysis.HeadingWeight, analysis.TextWeight)
 
-// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. Seen is the
-// query in FTS5's syntax, as the index saw it. A text without a word in it finds nothing and is no error.
+// SearchText finds passages by words, the best first, with LexicalRank and LexicalScore set. A text without a word in it finds nothing and is no error.
 // InvalidArgument when the limit is not above 0.
 func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQuery) (*retrieval.Leg, error) {
 	const doing = "searching by words"
@@ -28,11 +29,16 @@ func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQu
 		if err != nil {
 			return err
 		}
-		leg.Seen = matchQuery(q.Text)
-		if leg.Seen == "" || c.passages == 0 {
+		languages, err := c.languages(ctx, tx)
+		if err != nil {
+			return err
+		}
+		terms := analysis.Query(q.Text, languages)
+		leg.Seen = analysis.Seen(terms)
+		if len(terms) == 0 || c.passages == 0 {
 			return nil
 		}
-		ranking, err := match(ctx, tx, c, leg.Seen, q, w)
+		ranking, err := match(ctx, tx, c, matchQuery(terms), q, w)
 		if err != nil {
 			return err
 		}
@@ -49,14 +55,14 @@ func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQu
 
 // match asks the index. Looking up each match's document costs as much as the match, so it is done only
 // where a filter or the label leaves something out.
-func match(ctx context.Context, tx *sql.Tx, c collection, seen string, q retrieval.LegQuery, w *where) ([]scored, error) {
+func match(ctx context.Context, tx *sql.Tx, c collection, terms string, q retrieval.LegQuery, w *where) ([]scored, error) {
 	all, err := seesAll(ctx, tx, c, q)
 	if err != nil {
 		return nil, err
 	}
 	lexicon := c.lexicon()
 	query := "SELECT rowid, -bm25(" + lexicon + ", " + weights + ") AS score FROM " + lexicon + " WHERE " + lexicon + " MATCH ?"
-	args := []any{seen}
+	args := []any{terms}
 	if !all {
 		// The plus keeps the condition from FTS5, which would run the match once for every row of the list.
 		query += " AND +rowid IN (SELECT p.id FROM documents d JOIN passages p ON p.document = d.id WHERE " + w.sql.String() + ")"

@@ -138,6 +138,9 @@ func (s *Store) open(ctx context.Context, c Config) error {
 	if err := migrate(ctx, s.writer); err != nil {
 		return err
 	}
+	if err := s.makeLexicons(ctx); err != nil {
+		return err
+	}
 	s.prepared = make(map[string]*sql.Stmt, len(putStatements))
 	for _, q := range putStatements {
 		if s.prepared[q], err = s.writer.PrepareContext(ctx, q); err != nil {

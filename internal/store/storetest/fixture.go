@@ -33,6 +33,7 @@ func collection(name string) retrieval.Collection {
 type doc struct {
 	uri      string
 	title    string
+	language string
 	label    label.Label // Unset: internal
 	metadata map[string]any
 	texts    []string
@@ -51,7 +52,7 @@ func passageID(uri string, i int) string { return fmt.Sprintf("%s-%d", id(uri), 
 func (d doc) build(coll string) (retrieval.Document, []retrieval.Passage, [][]float32) {
 	text := strings.Join(d.texts, "\n")
 	out := retrieval.Document{ID: id(d.uri), Collection: coll, URI: d.uri, Title: d.title, MediaType: "text/plain",
-		Label: d.label.Or(label.Internal), Metadata: d.metadata, ContentHash: "hash", Fingerprint: "print of " + text,
+		Language: d.language, Label: d.label.Or(label.Internal), Metadata: d.metadata, ContentHash: "hash", Fingerprint: "print of " + text,
 		SourceBytes: int64(len(text)), Text: text, Passages: len(d.texts)}
 	var passages []retrieval.Passage
 	var vectors [][]float32

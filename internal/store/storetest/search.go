@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
+	"fairlead/retrieval/analysis"
 )
 
 var passageTests = map[string]func(t *testing.T, s Store){
@@ -84,14 +86,14 @@ var wordTests = map[string]func(t *testing.T, s Store){
 	},
 	"English words are found in their other forms": func(t *testing.T, s Store) {
 		mustInsert(t, s, tenant, collection("docs"))
-		mustPut(t, s, tenant, "docs", doc{uri: "a", texts: []string{"Connections are CLOSED when idle"}})
+		mustPut(t, s, tenant, "docs", doc{uri: "a", language: "en", texts: []string{"Connections are CLOSED when idle"}})
 		for _, q := range []string{"connection", "connected", "closing", "Idle"} {
 			wantURIs(t, q, words(t, s, tenant, retrieval.LegQuery{Text: q}), "a")
 		}
 	},
 	"titles and headings count": func(t *testing.T, s Store) {
 		mustInsert(t, s, tenant, collection("docs"))
-		d := doc{uri: "a", title: "Zebra manual", texts: []string{"plain text"}}
+		d := doc{uri: "a", title: "Zebra manual", language: "en", texts: []string{"plain text"}}
 		document, passages, vectors := d.build("docs")
 		passages[0].Heading = []string{"Feeding giraffes"}
 		if err := s.DocumentPut(t.Context(), tenant, document, passages, vectors); err != nil {
@@ -128,11 +130,115 @@ var wordTests = map[string]func(t *testing.T, s Store){
 			}
 		}
 	},
+	"languages side by side": func(t *testing.T, s Store) {
+		mustInsert(t, s, tenant, collection("docs"))
+		mustPut(t, s, tenant, "docs",
+			doc{uri: "de", language: "de", title: "Handbuch", texts: []string{"Alle Urlaubsanträge prüft die Straßenmeisterei", "Die Häuser der Gäste"}},
+			doc{uri: "fr", language: "fr", texts: []string{"Pendant l'été, les chevaux et les qualités nationales"}},
+			doc{uri: "en", language: "en", texts: []string{"Pumps were connected to John's engines"}},
+			doc{uri: "ar", language: "ar", texts: []string{"ذهب الطلاب إلى المدرسة"}},
+			doc{uri: "ja", language: "ja", texts: []string{"東京タワーは港区にあります"}},
+			doc{uri: "fa", language: "fa", texts: []string{"این کتاب خوب است"}},
+			doc{uri: "none", texts: []string{"Nightly pumpings of the werehouse"}})
+		for q, want := range map[string]string{
+			"Urlaubsantrag": "de", "strassenmeisterei": "de", "Haus eines Gastes": "de", "handbücher": "de",
+			"été": "fr", "ETE": "fr", "l’été": "fr", "qualité": "fr", "nationale": "fr",
+			"pump": "en", "connection of an engine": "en", "john": "en",
+			"المدارس والمدرسة": "ar", "الى المدرسه": "ar", "طلاب": "ar",
+			"タワー": "ja", "東京": "ja", "京": "ja", "港区": "ja", "کتاب": "fa",
+			"werehouse": "none", "pumpings": "en none", "werehouses": "",
+		} {
+			wantURIs(t, q, words(t, s, tenant, retrieval.LegQuery{Text: q}), strings.Fields(want)...)
+		}
+	},
+	"a language goes with its document": func(t *testing.T, s Store) {
+		mustInsert(t, s, tenant, collection("docs"))
+		languages := func(what string, want ...string) {
+			t.Helper()
+			c, err := s.CollectionGet(t.Context(), tenant, "docs")
+			if err != nil {
+				t.Fatal(fault.Cause(err))
+			}
+			list, err := s.CollectionList(t.Context(), tenant)
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, fault.Cause(err))
+			}
+			for by, got := range map[string][]string{"CollectionGet": c.Languages, "CollectionList": list[0].Languages} {
+				if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("%s: languages by %s (-want +got):\n%s", what, by, diff)
+				}
+			}
+		}
+		languages("nothing")
+		mustPut(t, s, tenant, "docs", doc{uri: "a", language: "de", texts: []string{"Häuser"}}, doc{uri: "b", texts: []string{"x"}},
+			doc{uri: "c", language: "ar", texts: []string{"x"}}, doc{uri: "d", language: "de", texts: []string{"x"}})
+		languages("four documents", "", "ar", "de")
+		d, err := s.DocumentGet(t.Context(), tenant, "docs", "a")
+		if err != nil || d.Language != "de" {
+			t.Errorf("DocumentGet: %+v, %v", d, err)
+		}
+		wantURIs(t, "as German", words(t, s, tenant, retrieval.LegQuery{Text: "haus"}), "a")
+		mustPut(t, s, tenant, "docs", doc{uri: "a", language: "en", texts: []string{"Häuser"}})
+		wantURIs(t, "as English", words(t, s, tenant, retrieval.LegQuery{Text: "haus"}))
+		for _, uri := range []string{"b", "d"} {
+			if err := s.DocumentDelete(t.Context(), tenant, "docs", uri); err != nil {
+				t.Fatal(fault.Cause(err))
+			}
+		}
+		languages("another language, and some gone", "ar", "en")
+	},
+	"identifiers are found whole and by part": func(t *testing.T, s Store) {
+		mustInsert(t, s, tenant, collection("docs"))
+		mustPut(t, s, tenant, "docs",
+			doc{uri: "log", language: "en", texts: []string{"it failed with ERR_CONN_4711, see src/net/dialBackends.go:12"}},
+			doc{uri: "other", language: "en", texts: []string{"the error of a conn is 4711 or so, err"}},
+			doc{uri: "code", texts: []string{"func getUserName() in v1.2.3 of build-agent-7"}},
+			doc{uri: "mail", texts: []string{"ask jane.doe@example.com about C++"}})
+		for q, want := range map[string]string{
+			"err_conn_4711": "log other", "ERR_CONN_4711": "log other", "dialbackends": "log", "backend": "log", "dialBackends.go": "log",
+			"getusername": "code", "username": "", "user": "code", "V1.2.3": "code", "build-agent-7": "code", "agent": "code",
+			"jane.doe@example.com": "mail", "example.com": "mail", "doe": "mail", "c++": "mail",
+		} {
+			hits := words(t, s, tenant, retrieval.LegQuery{Text: q})
+			wantURIs(t, q, hits, strings.Fields(want)...)
+			if len(hits) > 1 && hits[0].Passage.URI != "log" {
+				t.Errorf("%q: the best is %s, not the one with the whole", q, hits[0].Passage.URI)
+			}
+		}
+	},
+	"scores are those of BM25": func(t *testing.T, s Store) {
+		mustInsert(t, s, tenant, collection("docs"))
+		mustPut(t, s, tenant, "docs",
+			doc{uri: "a", title: "pump pump", texts: []string{"a pump and a valve", "nothing here"}},
+			doc{uri: "b", title: "engine", texts: []string{"valve valve valve of the engine", "some more", "and more"}})
+		// Every passage has the headings "Part" and "of it": three terms. IDF and lengths are of five passages.
+		const mean = (2 + 3 + 5 + 2 + 3 + 2 + 1 + 3 + 6 + 1 + 3 + 2 + 1 + 3 + 2) / 5.0
+		pump, valve := analysis.IDF(5, 2), analysis.IDF(5, 2)
+		want := map[string]float64{
+			passageID("a", 0): analysis.Score(pump, 2*analysis.TitleWeight+analysis.TextWeight, 10, mean) + analysis.Score(valve, 1, 10, mean),
+			passageID("a", 1): analysis.Score(pump, 2*analysis.TitleWeight, 7, mean),
+			passageID("b", 0): analysis.Score(valve, 3, 10, mean),
+		}
+		hits := words(t, s, tenant, retrieval.LegQuery{Text: "the pump or the valve"})
+		if len(hits) != len(want) {
+			t.Errorf("%d hits, want %d", len(hits), len(want))
+		}
+		for _, h := range hits {
+			if math.Abs(h.LexicalScore-want[h.Passage.ID]) > 1e-6 {
+				t.Errorf("%s scores %v, want %v", h.Passage.ID, h.LexicalScore, want[h.Passage.ID])
+			}
+		}
+	},
 	"the query as the index saw it": func(t *testing.T, s Store) {
 		mustInsert(t, s, tenant, collection("docs"))
 		leg, err := s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "the boundary layer"}))
-		if err != nil || !strings.Contains(leg.Seen, "boundar") || !strings.Contains(leg.Seen, "layer") {
+		if err != nil || leg.Seen != "boundary layer" {
 			t.Errorf("got %+v, %v", leg, err)
+		}
+		mustPut(t, s, tenant, "docs", doc{uri: "a", language: "en", texts: []string{"x"}}, doc{uri: "b", language: "de", texts: []string{"x"}})
+		leg, err = s.SearchText(t.Context(), tenant, withDefaults(retrieval.LegQuery{Text: "the boundary layers of ERR_4711"}))
+		if want := "boundary|boundari lay|layer err 4711 err_4711"; err != nil || leg.Seen != want {
+			t.Errorf("got %+v, %v, want %q", leg, err, want)
 		}
 	},
 	"other scripts": func(t *testing.T, s Store) {
