@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fairlead/internal/fault"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 	"fairlead/retrieval/analysis"
 )
@@ -181,7 +182,7 @@ func (d *indexed) tell(ctx context.Context, tx *sql.Tx) error {
 		Scan(&text, &stored); err != nil {
 		return err
 	}
-	metadata, err := decodeMetadata(stored)
+	metadata, err := form.DecodeMetadata(stored)
 	if err != nil {
 		return err
 	}
