@@ -171,7 +171,7 @@ type Collection struct {
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// The label that its documents have at least.
 	Label Label `protobuf:"varint,3,opt,name=label,proto3,enum=fairlead.v1.Label" json:"label,omitempty"`
-	// The target that embeds its passages. Empty: the server's default. It cannot change.
+	// The target that embeds its passages. Empty: the server's default. Only a reindex changes it.
 	Embedder string `protobuf:"bytes,4,opt,name=embedder,proto3" json:"embedder,omitempty"`
 	// How much the words count against the vectors, in [0,1]. Unset: the server's default.
 	LexicalWeight *float64 `protobuf:"fixed64,5,opt,name=lexical_weight,json=lexicalWeight,proto3,oneof" json:"lexical_weight,omitempty"`
@@ -188,7 +188,10 @@ type Collection struct {
 	// The languages of its documents, ISO 639-1. Set by the server.
 	Languages []string `protobuf:"bytes,11,rep,name=languages,proto3" json:"languages,omitempty"`
 	// The reindex in progress. Set by the server.
-	Reindex       *Reindex `protobuf:"bytes,12,opt,name=reindex,proto3" json:"reindex,omitempty"`
+	Reindex *Reindex `protobuf:"bytes,12,opt,name=reindex,proto3" json:"reindex,omitempty"`
+	// True when the model behind the embedder is another one now: no document is stored and no vector searched until it
+	// is reindexed. Set by the server.
+	Outdated      bool `protobuf:"varint,13,opt,name=outdated,proto3" json:"outdated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,6 +310,13 @@ func (x *Collection) GetReindex() *Reindex {
 	return nil
 }
 
+func (x *Collection) GetOutdated() bool {
+	if x != nil {
+		return x.Outdated
+	}
+	return false
+}
+
 // Reindex is how far the vectors of another embedder are.
 type Reindex struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -394,7 +404,7 @@ type ReindexCollectionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its name.
 	Collection string `protobuf:"bytes,1,opt,name=collection,proto3" json:"collection,omitempty"`
-	// The target that is to embed it. Empty: the one that does.
+	// The target that is to embed it. Empty: that of the reindex in progress, else the one that does.
 	Embedder string `protobuf:"bytes,2,opt,name=embedder,proto3" json:"embedder,omitempty"`
 	// Drop a reindex in progress, and begin none.
 	Abort         bool `protobuf:"varint,3,opt,name=abort,proto3" json:"abort,omitempty"`
@@ -456,7 +466,7 @@ func (x *ReindexCollectionRequest) GetAbort() bool {
 // ReindexCollectionResponse says how far it is.
 type ReindexCollectionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How far it is.
+	// How far it is. Where there is nothing to do, no message has it.
 	Reindex *Reindex `protobuf:"bytes,1,opt,name=reindex,proto3" json:"reindex,omitempty"`
 	// The collection as it is then. Only in the last message.
 	Collection    *Collection `protobuf:"bytes,2,opt,name=collection,proto3" json:"collection,omitempty"`
@@ -2247,7 +2257,7 @@ var File_fairlead_v1_retrieval_proto protoreflect.FileDescriptor
 
 const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\n" +
-	"\x1bfairlead/v1/retrieval.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18fairlead/v1/common.proto\x1a\x17fairlead/v1/event.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n" +
+	"\x1bfairlead/v1/retrieval.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18fairlead/v1/common.proto\x1a\x17fairlead/v1/event.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x04\n" +
 	"\n" +
 	"Collection\x127\n" +
 	"\x04name\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[a-z0-9][a-z0-9._-]{0,127}$R\x04name\x12*\n" +
@@ -2265,7 +2275,8 @@ const file_fairlead_v1_retrieval_proto_rawDesc = "" +
 	"\bidentity\x18\n" +
 	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\bidentity\x12\x1c\n" +
 	"\tlanguages\x18\v \x03(\tR\tlanguages\x12.\n" +
-	"\areindex\x18\f \x01(\v2\x14.fairlead.v1.ReindexR\areindexB\x11\n" +
+	"\areindex\x18\f \x01(\v2\x14.fairlead.v1.ReindexR\areindex\x12\x1a\n" +
+	"\boutdated\x18\r \x01(\bR\boutdatedB\x11\n" +
 	"\x0f_lexical_weight\"\xcc\x01\n" +
 	"\aReindex\x12$\n" +
 	"\bembedder\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\bembedder\x12$\n" +

@@ -47,6 +47,11 @@ type Collections interface {
 	ListCollections(ctx context.Context, tenant string) ([]retrieval.Collection, error)
 	DeleteCollection(ctx context.Context, tenant, name string) (documents int64, err error)
 	Search(ctx context.Context, tenant string, q retrieval.Query) (*retrieval.Found, error)
+	// Reindex embeds a collection anew, tells how far it is, never twice at a time, and gives the collection as it is
+	// then. The empty embedder is that of a reindex in progress, else the collection's own.
+	Reindex(ctx context.Context, tenant, name, embedder string, told func(retrieval.Reindex)) (*retrieval.Collection, error)
+	// AbortReindex drops a reindex in progress. Where there is none it does nothing.
+	AbortReindex(ctx context.Context, tenant, name string) error
 }
 
 // Documents holds the documents of collections. Errors are *fault.Error.

@@ -89,6 +89,27 @@ func (m *memory) Search(_ context.Context, _ string, q retrieval.Query) (*retrie
 	return &retrieval.Found{Hits: []retrieval.Hit{{Passage: retrieval.Passage{ID: q.MaxLabel.String()}, LexicalRank: 1}}}, nil
 }
 
+func (m *memory) Reindex(_ context.Context, _, name, embedder string, told func(retrieval.Reindex)) (*retrieval.Collection, error) {
+	if embedder == "" {
+		return &retrieval.Collection{Name: name}, nil
+	}
+	to := retrieval.Embedding{Embedder: embedder, Identity: embedder + "@2", Dimensions: 8}
+	for done := range int64(4) {
+		told(retrieval.Reindex{To: to, Done: done, Total: 3, StartedAt: when})
+	}
+	if embedder == "fails" {
+		return nil, fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "embedder fails: it is down")
+	}
+	return &retrieval.Collection{Name: name, Embedder: embedder, Identity: to.Identity, Dimensions: 8, Languages: []string{"", "de"}}, nil
+}
+
+func (m *memory) AbortReindex(_ context.Context, _, name string) error {
+	if name == "none" {
+		return fault.New(fault.NotFound, fault.ReasonUnknownColl, "there is no collection %s", name)
+	}
+	return nil
+}
+
 func (m *memory) Ingest(_ context.Context, _, collection string, sources []retrieval.Source, _ label.Label) ([]retrieval.Result, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

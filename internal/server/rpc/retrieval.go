@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"connectrpc.com/connect"
-
 	pb "fairlead/gen/fairlead/v1"
 	"fairlead/gen/fairlead/v1/fairleadv1connect"
 	"fairlead/internal/auth"
@@ -25,11 +23,6 @@ var _ fairleadv1connect.RetrievalServiceHandler = (*retrievalService)(nil)
 
 // defaultPage is how many documents a page has when the caller does not say.
 const defaultPage = 100
-
-// ReindexCollection is not there yet.
-func (s *retrievalService) ReindexCollection(context.Context, *pb.ReindexCollectionRequest, *connect.ServerStream[pb.ReindexCollectionResponse]) error {
-	return fault.New(fault.Unimplemented, fault.ReasonUnsupported, "reindexing a collection is not there yet")
-}
 
 // CreateCollection makes a collection.
 func (s *retrievalService) CreateCollection(ctx context.Context, req *pb.CreateCollectionRequest) (*pb.CreateCollectionResponse, error) {

@@ -52,10 +52,10 @@ func pending(t *testing.T, s Store, tenant, coll string) []string {
 	return ids
 }
 
-// embedAll puts a vector for every passage that waits.
-func embedAll(ctx context.Context, s Store, tenant, coll string, vector func(p retrieval.Passage) []float32) error {
+// embedAll puts a vector for every passage that waits, so many at a time.
+func embedAll(ctx context.Context, s Store, tenant, coll string, page int, vector func(p retrieval.Passage) []float32) error {
 	for {
-		list, err := s.ReindexPending(ctx, tenant, coll, 7)
+		list, err := s.ReindexPending(ctx, tenant, coll, page)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -72,7 +72,7 @@ func embedAll(ctx context.Context, s Store, tenant, coll string, vector func(p r
 
 func mustEmbedAll(t *testing.T, s Store, tenant, coll string, vector func(p retrieval.Passage) []float32) {
 	t.Helper()
-	if err := embedAll(t.Context(), s, tenant, coll, vector); err != nil {
+	if err := embedAll(t.Context(), s, tenant, coll, 100, vector); err != nil {
 		t.Fatal(fault.Cause(err))
 	}
 }
@@ -658,7 +658,7 @@ func reindexedBeside(t *testing.T, s Store) {
 			return nil
 		}
 		for {
-			if err := embedAll(t.Context(), s, tenant, "docs", func(p retrieval.Passage) []float32 { return on(p, 1) }); err != nil {
+			if err := embedAll(t.Context(), s, tenant, "docs", 7, func(p retrieval.Passage) []float32 { return on(p, 1) }); err != nil {
 				return over(err)
 			}
 			err := s.ReindexSwap(t.Context(), tenant, "docs")
