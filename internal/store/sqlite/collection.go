@@ -5,10 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 
 	"fairlead/internal/fault"
-	"fairlead/internal/label"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 	"fairlead/retrieval/analysis"
 )
@@ -61,15 +60,8 @@ func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval
 	if err := checkTenant(tenant, doing); err != nil {
 		return err
 	}
-	switch {
-	case c.Name == "":
-		return badRequest(doing, "its name is empty")
-	case c.Dimensions < 0 || c.Dimensions > maxDimensions:
-		return badRequest(doing, "its vectors have %d dimensions: use from 0 to %d", c.Dimensions, maxDimensions)
-	case c.Label > label.Restricted:
-		return badRequest(doing, "its label is none of the labels")
-	case math.IsNaN(c.LexicalWeight) || c.LexicalWeight < 0 || c.LexicalWeight > 1:
-		return badRequest(doing, "its lexical weight is not in [0,1]")
+	if err := form.CheckCollection(c, maxDimensions, doing); err != nil {
+		return err
 	}
 	created := s.now()
 	if !c.CreatedAt.IsZero() {

@@ -3,10 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"time"
 
-	"fairlead/internal/fault"
+	"fairlead/internal/store/form"
 	"fairlead/orchestrator/record"
 )
 
@@ -16,23 +15,9 @@ var _ record.Decisions = (*Store)(nil)
 // InvalidArgument when the tenant is none, or a decision names no run or another tenant.
 func (s *Store) DecisionsAppend(ctx context.Context, tenant string, decisions []record.Decision) error {
 	const doing = "recording decisions"
-	if err := checkTenant(tenant, doing); err != nil {
+	bodies, err := form.EncodeDecisions(tenant, decisions, doing)
+	if err != nil || len(decisions) == 0 {
 		return err
-	}
-	bodies := make([]string, len(decisions))
-	for i := range decisions {
-		d := &decisions[i]
-		if d.RunID == "" || d.Tenant != tenant {
-			return badRequest(doing, "one names no run or another tenant")
-		}
-		body, err := json.Marshal(d)
-		if err != nil {
-			return fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "%s: one cannot be written as JSON", doing)
-		}
-		bodies[i] = string(body)
-	}
-	if len(decisions) == 0 {
-		return nil
 	}
 	return s.write(ctx, doing, func(tx *sql.Tx) error {
 		insert, err := tx.PrepareContext(ctx, "INSERT INTO decisions (tenant, run, seq, time, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, run, seq) DO NOTHING")
@@ -68,11 +53,11 @@ func (s *Store) DecisionsSince(ctx context.Context, tenant string, since time.Ti
 			if err := rows.Scan(&body); err != nil {
 				return err
 			}
-			var d record.Decision
-			if err := json.Unmarshal(body, &d); err != nil {
-				return fault.Wrap(err, fault.DataLoss, fault.ReasonNone, "%s: a stored decision is not readable", doing)
+			d, err := form.DecodeDecision(body, doing)
+			if err != nil {
+				return err
 			}
-			stopped = yield(&d)
+			stopped = yield(d)
 			return stopped
 		})
 	})

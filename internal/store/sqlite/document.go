@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -22,7 +23,7 @@ func scanDocument(scan func(...any) error, collection string, more ...any) (retr
 		return d, err
 	}
 	d.CreatedAt, d.UpdatedAt = fromMicro(created), fromMicro(updated)
-	d.Metadata, err = decodeMetadata(metadata)
+	d.Metadata, err = form.DecodeMetadata(metadata)
 	return d, err
 }
 

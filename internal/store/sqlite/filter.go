@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fairlead/internal/label"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -24,17 +25,13 @@ func (w *where) add(sql string, args ...any) {
 // ownFields are the fields that are columns of the document. They hide metadata of the same name.
 var ownFields = map[string]string{"uri": "d.uri", "title": "d.title", "media_type": "d.media_type"}
 
-var orderings = map[retrieval.Op]string{
-	retrieval.Less: "<", retrieval.LessOrEqual: "<=", retrieval.Greater: ">", retrieval.GreaterOrEqual: ">=",
-}
-
 // documentsWhere gives the condition for a collection's documents that a query may see and asks for.
 func documentsWhere(c collection, ceiling label.Label, f retrieval.Filter, doing string) (*where, error) {
 	w := &where{}
 	w.add("d.collection = ? AND d.label <= ?", c.id, int(ceiling))
 	for _, cond := range f {
-		if cond.Field == "" {
-			return nil, badRequest(doing, "a condition names no field")
+		if err := form.CheckField(cond, doing); err != nil {
+			return nil, err
 		}
 		var err error
 		if column, ok := ownFields[cond.Field]; ok {
@@ -65,9 +62,9 @@ func (w *where) own(column string, c retrieval.Condition, doing string) error {
 	w.add(" AND ")
 	switch c.Op {
 	case retrieval.Exists:
-		there, ok := c.Value.(bool)
-		if !ok {
-			return badRequest(doing, "a condition with %q needs a boolean", c.Op)
+		there, err := form.There(c, doing)
+		if err != nil {
+			return err
 		}
 		if there {
 			w.add(column + " <> ''")
@@ -76,20 +73,20 @@ func (w *where) own(column string, c retrieval.Condition, doing string) error {
 		}
 		return nil
 	case retrieval.In:
-		kinds, values, err := inValues(c, doing)
+		values, err := form.Operands(c, doing)
 		if err != nil {
 			return err
 		}
 		w.add(column + " <> '' AND " + column + " IN (")
-		w.list(kindText, kinds, values)
+		w.list(form.String, values)
 		w.add(")")
 		return nil
 	}
-	kind, value, err := operand(c, doing)
+	value, err := form.Operand(c, doing)
 	if err != nil {
 		return err
 	}
-	if kind != kindText { // text never equals a number, nor comes before or after one
+	if value.Kind != form.String { // text never equals a number, nor comes before or after one
 		if c.Op == retrieval.NotEqual {
 			w.add(column + " <> ''")
 		} else {
@@ -97,11 +94,11 @@ func (w *where) own(column string, c retrieval.Condition, doing string) error {
 		}
 		return nil
 	}
-	op, ok := orderings[c.Op]
-	if !ok {
+	op, ordering := form.Ordering(c.Op)
+	if !ordering {
 		op = map[retrieval.Op]string{retrieval.Equal: "=", retrieval.NotEqual: "<>"}[c.Op]
 	}
-	w.add(column+" <> '' AND "+column+" "+op+" ?", value)
+	w.add(column+" <> '' AND "+column+" "+op+" ?", value.Text)
 	return nil
 }
 
@@ -110,9 +107,9 @@ func (w *where) metadata(c collection, cond retrieval.Condition, doing string) e
 	const present = "d.id IN (SELECT f.document FROM document_fields f WHERE f.collection = ? AND f.key = ?"
 	switch cond.Op {
 	case retrieval.Exists:
-		there, ok := cond.Value.(bool)
-		if !ok {
-			return badRequest(doing, "a condition with %q needs a boolean", cond.Op)
+		there, err := form.There(cond, doing)
+		if err != nil {
+			return err
 		}
 		not := ""
 		if !there {
@@ -121,80 +118,56 @@ func (w *where) metadata(c collection, cond retrieval.Condition, doing string) e
 		w.add(" AND "+not+present+")", c.id, cond.Field)
 		return nil
 	case retrieval.In:
-		kinds, values, err := inValues(cond, doing)
+		values, err := form.Operands(cond, doing)
 		if err != nil {
 			return err
 		}
 		w.add(" AND (FALSE")
-		for _, kind := range []int{kindText, kindNumber, kindBool} {
+		for _, kind := range []form.Kind{form.String, form.Number, form.Bool} {
 			w.add(" OR "+present+" AND f.kind = ? AND f.value IN (", c.id, cond.Field, kind)
-			w.list(kind, kinds, values)
+			w.list(kind, values)
 			w.add("))")
 		}
 		w.add(")")
 		return nil
 	}
-	kind, value, err := operand(cond, doing)
+	value, err := form.Operand(cond, doing)
 	if err != nil {
 		return err
 	}
-	switch cond.Op {
-	case retrieval.Equal:
-		w.add(" AND "+present+" AND f.kind = ? AND f.value = ?)", c.id, cond.Field, kind, value)
-	case retrieval.NotEqual: // there, and neither equal nor holding it
-		w.add(" AND "+present+")", c.id, cond.Field)
-		w.add(" AND NOT "+present+" AND f.kind = ? AND f.value = ?)", c.id, cond.Field, kind, value)
-	default:
-		w.add(" AND "+present+" AND f.kind = ? AND f.value "+orderings[cond.Op]+" ? AND f.item = ?)",
-			c.id, cond.Field, kind, value, scalarItem)
+	if op, ordering := form.Ordering(cond.Op); ordering {
+		w.add(" AND "+present+" AND f.kind = ? AND f.value "+op+" ? AND f.item = ?)", c.id, cond.Field, value.Kind, held(value), form.Single)
+		return nil
 	}
+	w.add(" AND ")
+	if cond.Op == retrieval.NotEqual { // there, and neither equal nor holding it
+		w.add(present+") AND NOT ", c.id, cond.Field)
+	}
+	w.add(present+" AND f.kind = ? AND f.value = ?)", c.id, cond.Field, value.Kind, held(value))
 	return nil
 }
 
 // list binds the values of one kind.
-func (w *where) list(kind int, kinds []int, values []any) {
+func (w *where) list(kind form.Kind, values []form.Value) {
 	comma := ""
-	for i, k := range kinds {
-		if k == kind {
-			w.add(comma+"?", values[i])
+	for _, v := range values {
+		if v.Kind == kind {
+			w.add(comma+"?", held(v))
 			comma = ", "
 		}
 	}
 }
 
-// operand gives the value of a comparison with one value.
-func operand(c retrieval.Condition, doing string) (kind int, value any, err error) {
-	_, ordering := orderings[c.Op]
-	if !ordering && c.Op != retrieval.Equal && c.Op != retrieval.NotEqual {
-		return 0, nil, badRequest(doing, "a condition has an operator that is none of =, !=, <, <=, >, >=, in, exists")
+// held gives a value as document_fields holds it.
+func held(v form.Value) any {
+	switch v.Kind {
+	case form.String:
+		return v.Text
+	case form.Number:
+		return v.Number
+	case form.Bool:
+		return int64(v.Number)
+	default:
+		return nil
 	}
-	kind, value, ok := scalar(c.Value)
-	if !ok {
-		return 0, nil, badRequest(doing, "a condition with %q needs text, a number or a boolean", c.Op)
-	}
-	if ordering && kind == kindBool {
-		return 0, nil, badRequest(doing, "a condition with %q needs text or a number", c.Op)
-	}
-	return kind, value, nil
-}
-
-// maxInValues keeps a statement under SQLite's limit of bound values, with 32 conditions.
-const maxInValues = 1000
-
-func inValues(c retrieval.Condition, doing string) (kinds []int, values []any, err error) {
-	list, ok := items(c.Value)
-	if !ok {
-		return nil, nil, badRequest(doing, "a condition with %q needs a list", c.Op)
-	}
-	if len(list) > maxInValues {
-		return nil, nil, badRequest(doing, "a condition has a list of %d values: use at most %d", len(list), maxInValues)
-	}
-	for _, v := range list {
-		kind, value, ok := scalar(v)
-		if !ok {
-			return nil, nil, badRequest(doing, "a condition's list holds something that is not text, a number or a boolean")
-		}
-		kinds, values = append(kinds, kind), append(values, value)
-	}
-	return kinds, values, nil
 }

@@ -3,69 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"slices"
 
-	"fairlead/internal/fault"
 	"fairlead/internal/label"
+	"fairlead/internal/store/form"
 	"fairlead/providers"
 )
-
-// message is a providers.Message as it is stored: with names of its own, so that the Go type can change
-// while what is stored stays readable.
-type message struct {
-	Role       string `json:"role"`
-	Parts      []part `json:"parts,omitempty"`
-	ToolCalls  []call `json:"tool_calls,omitempty"`
-	ToolCallID string `json:"tool_call_id,omitempty"`
-	Name       string `json:"name,omitempty"`
-}
-
-type part struct {
-	Text  string `json:"text,omitempty"`
-	Image *image `json:"image,omitempty"`
-}
-
-type image struct {
-	URL       string `json:"url,omitempty"`
-	Data      []byte `json:"data,omitempty"`
-	MediaType string `json:"media_type,omitempty"`
-	Detail    string `json:"detail,omitempty"`
-}
-
-type call struct {
-	ID        string `json:"id,omitempty"`
-	Name      string `json:"name,omitempty"`
-	Arguments string `json:"arguments,omitempty"`
-}
-
-func encodeMessage(m providers.Message) (string, error) {
-	out := message{Role: string(m.Role), ToolCallID: m.ToolCallID, Name: m.Name}
-	for _, p := range m.Parts {
-		out.Parts = append(out.Parts, part{Text: p.Text, Image: (*image)(p.Image)})
-	}
-	for _, c := range m.ToolCalls {
-		out.ToolCalls = append(out.ToolCalls, call(c))
-	}
-	body, err := json.Marshal(out)
-	return string(body), err
-}
-
-func decodeMessage(body []byte) (providers.Message, error) {
-	var in message
-	if err := json.Unmarshal(body, &in); err != nil {
-		return providers.Message{}, fault.Wrap(err, fault.DataLoss, fault.ReasonNone, "reading the conversation: a stored message is not readable")
-	}
-	m := providers.Message{Role: providers.Role(in.Role), ToolCallID: in.ToolCallID, Name: in.Name}
-	for _, p := range in.Parts {
-		m.Parts = append(m.Parts, providers.Part{Text: p.Text, Image: (*providers.Image)(p.Image)})
-	}
-	for _, c := range in.ToolCalls {
-		m.ToolCalls = append(m.ToolCalls, providers.ToolCall(c))
-	}
-	return m, nil
-}
 
 // SessionMessages gives the last messages of a conversation, at most limit, the oldest first. It never
 // starts with a tool's result: the call that it answers would be missing, and backends refuse that.
@@ -82,7 +25,7 @@ func (s *Store) SessionMessages(ctx context.Context, tenant, session string, lim
 			if err := rows.Scan(&body); err != nil {
 				return err
 			}
-			m, err := decodeMessage(body)
+			m, err := form.DecodeMessage(body)
 			list = append(list, m)
 			return err
 		})
@@ -90,11 +33,7 @@ func (s *Store) SessionMessages(ctx context.Context, tenant, session string, lim
 	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(list)
-	for len(list) > 0 && list[0].Role == providers.ToolRole {
-		list = list[1:]
-	}
-	return list, nil
+	return form.FromTheEnd(list), nil
 }
 
 // SessionAppend adds messages to the end of a conversation, all or none, and makes it if need be. Its label
@@ -104,15 +43,12 @@ func (s *Store) SessionAppend(ctx context.Context, tenant, session string, l lab
 	if err := checkTenant(tenant, doing); err != nil {
 		return err
 	}
-	if session == "" || !l.Valid() {
-		return badRequest(doing, "its name or its label is none")
+	if err := form.CheckSession(session, l, doing); err != nil {
+		return err
 	}
-	bodies := make([]string, len(messages))
-	for i, m := range messages {
-		var err error
-		if bodies[i], err = encodeMessage(m); err != nil {
-			return fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "%s: a message cannot be written as JSON", doing)
-		}
+	bodies, err := form.EncodeMessages(messages, doing)
+	if err != nil {
+		return err
 	}
 	return s.write(ctx, doing, func(tx *sql.Tx) error {
 		var id, last int64
