@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// fuse joins what two legs found by a weighted sum of their scores, each mapped linearly to [0,1] over
+// Fuse joins what two legs found by a weighted sum of their scores, each mapped linearly to [0,1] over
 // its candidates (min-max normalisation; see Fox and Shaw, "Combination of Multiple Searches", TREC-2,
 // 1994, whose CombSUM this is with weights). What a leg did not find has 0 there. When a leg found
-// nothing or has no weight, the other decides alone.
+// nothing or has no weight, the other decides alone. The weight is that of the words, in [0,1].
 //
 // Normalised scores are used rather than ranks because a rank forgets by how much the first one won: in
 // the table that Anserini publishes for fusion on BEIR the sum of scores beats reciprocal ranks on 27 of 29.
 //
-// Equal scores are ordered by uri and ordinal, so that a search has one outcome.
-func fuse(lexical, vector []Hit, weight float64) []Hit {
+// Equal scores are ordered by uri and ordinal, so that a search has one outcome. A Fuser gives the same.
+func Fuse(lexical, vector []Hit, weight float64) []Hit {
 	switch {
 	case len(lexical) == 0:
 		weight = 0

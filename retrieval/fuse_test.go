@@ -34,7 +34,7 @@ func TestFuse(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := ""
-			for i, h := range fuse(c.lexical, c.vector, c.weight) {
+			for i, h := range Fuse(c.lexical, c.vector, c.weight) {
 				if i > 0 {
 					got += ", "
 				}

@@ -49,27 +49,27 @@ func (s *Service) find(ctx context.Context, tenant string, q Query) (*Found, err
 		Collection: q.Collection, Text: q.Text, Filter: q.Filter, MaxLabel: q.MaxLabel,
 		Limit: max(s.config.Candidates, q.Top, min(5*q.Top, mostSpread)),
 	}
-	legs := s.search(ctx, tenant, c, q, leg, weight)
+	var legs legResults
+	if fuser, ok := s.store.(Fuser); ok && weight > 0 && weight < 1 {
+		legs = s.fused(ctx, tenant, c, q, leg, weight, fuser)
+	} else {
+		legs = s.search(ctx, tenant, c, q, leg, weight)
+	}
 	if ctx.Err() != nil {
 		return nil, fault.From(ctx.Err())
 	}
 	if legs.err != nil {
 		return nil, legs.err
 	}
-	hits := fuse(legs.lexical.Hits, legs.vector.Hits, weight)
-	hits = hits[:min(len(hits), q.Top)]
-	if hits, err = s.complete(ctx, tenant, q.Collection, hits); err != nil {
-		return nil, err
-	}
-	found := &Found{Hits: hits, Exhausted: len(hits) < q.Top && legs.degraded == "", Degraded: legs.degraded}
-	if q.Explain {
-		found.Explanation = &Explanation{
-			Fusion: fusion(legs), LexicalWeight: weight, LexicalQuery: legs.lexical.Seen, Embedder: c.Embedder,
-			LexicalHits: len(legs.lexical.Hits), VectorHits: len(legs.vector.Hits),
-			LexicalTime: legs.lexical.took, VectorTime: legs.vector.took,
+	hits := legs.hits
+	if !legs.joined {
+		hits = Fuse(legs.lexical.Hits, legs.vector.Hits, weight)
+		hits = hits[:min(len(hits), q.Top)]
+		if hits, err = s.complete(ctx, tenant, q.Collection, hits); err != nil {
+			return nil, err
 		}
 	}
-	return found, nil
+	return legs.found(hits, c, q, weight), nil
 }
 
 func checkQuery(q Query) (Query, error) {
@@ -98,7 +98,9 @@ func checkQuery(q Query) (Query, error) {
 // legResult is what one leg found.
 type legResult struct {
 	Leg
-	took time.Duration
+	// count is how many hits it had: those of legs that the store has joined are not there any more.
+	count int
+	took  time.Duration
 }
 
 // legResults is what both found. Err is one of the store.
@@ -106,7 +108,50 @@ type legResults struct {
 	lexical, vector legResult
 	degraded        string
 	err             error
+	// hits are both legs', where the store has joined them.
+	hits   []Hit
+	joined bool
 }
+
+// found gives the outcome of a search that found hits.
+func (l *legResults) found(hits []Hit, c *Collection, q Query, weight float64) *Found {
+	incomplete := l.lexical.Scan.Incomplete || l.vector.Scan.Incomplete
+	few := len(hits) < q.Top
+	found := &Found{Hits: hits, Exhausted: few && l.degraded == "" && !incomplete, Incomplete: few && incomplete, Degraded: l.degraded}
+	if q.Explain {
+		found.Explanation = &Explanation{
+			Fusion: l.fusion(), LexicalWeight: weight, LexicalQuery: l.lexical.Seen, Embedder: c.Embedder,
+			LexicalHits: l.lexical.count, VectorHits: l.vector.count,
+			LexicalTime: l.lexical.took, VectorTime: l.vector.took,
+			Lexical: l.lexical.Scan, Vector: l.vector.Scan,
+		}
+	}
+	return found
+}
+
+// fused runs both legs by one call to the store. Where the query cannot be embedded it is searched by words alone.
+func (s *Service) fused(ctx context.Context, tenant string, c *Collection, q Query, leg LegQuery, weight float64, store Fuser) (out legResults) {
+	start := time.Now()
+	vector, identity, err := s.embedQuery(ctx, c, q)
+	if err != nil {
+		out.vector.took, out.degraded = time.Since(start), degradation(err)
+		out.err = s.searchText(ctx, tenant, leg, &out.lexical)
+		return out
+	}
+	leg.Vector, leg.EmbeddedBy = vector, identity
+	both, err := store.SearchFused(ctx, tenant, leg, q.Top, weight)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	took := time.Since(start)
+	out.lexical = legResult{Leg: both.Lexical, count: both.LexicalHits, took: took}
+	out.vector = legResult{Leg: both.Vector, count: both.VectorHits, took: took}
+	out.hits, out.joined = both.Hits, true
+	return out
+}
+
+func degradation(err error) string { return "by words alone: " + fault.From(err).Error() }
 
 // search runs the legs that the weight asks for, side by side.
 func (s *Service) search(ctx context.Context, tenant string, c *Collection, q Query, leg LegQuery, weight float64) legResults {
@@ -137,7 +182,7 @@ func (s *Service) searchText(ctx context.Context, tenant string, leg LegQuery, o
 	if out.took = time.Since(start); err != nil {
 		return err
 	}
-	out.Leg = *found
+	out.Leg, out.count = *found, len(found.Hits)
 	return nil
 }
 
@@ -148,7 +193,7 @@ func (s *Service) searchVector(ctx context.Context, tenant string, c *Collection
 	defer func() { out.took = time.Since(start) }()
 	vector, identity, err := s.embedQuery(ctx, c, q)
 	if err != nil {
-		*degraded = "by words alone: " + fault.From(err).Error()
+		*degraded = degradation(err)
 		return nil
 	}
 	leg.Vector, leg.EmbeddedBy = vector, identity
@@ -156,7 +201,7 @@ func (s *Service) searchVector(ctx context.Context, tenant string, c *Collection
 	if err != nil {
 		return err
 	}
-	out.Leg = *found
+	out.Leg, out.count = *found, len(found.Hits)
 	return nil
 }
 
@@ -218,15 +263,15 @@ func (s *Service) complete(ctx context.Context, tenant, collection string, hits 
 	return out, nil
 }
 
-func fusion(l legResults) string {
+func (l *legResults) fusion() string {
 	switch {
 	case l.degraded != "":
 		return l.degraded
-	case len(l.lexical.Hits) == 0 && len(l.vector.Hits) == 0:
+	case l.lexical.count == 0 && l.vector.count == 0:
 		return "nothing found"
-	case len(l.lexical.Hits) == 0:
+	case l.lexical.count == 0:
 		return "vector alone"
-	case len(l.vector.Hits) == 0:
+	case l.vector.count == 0:
 		return "words alone"
 	default:
 		return "weighted sum of min-max normalised scores"

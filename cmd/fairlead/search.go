@@ -49,7 +49,7 @@ func (p *program) searchCommand() *cobra.Command {
 	c.Flags().IntVarP(&top, "top", "n", 10, "how many passages")
 	c.Flags().StringVar(&maxLabel, "max-label", "", "leave out passages above this label")
 	c.Flags().StringArrayVar(&filters, "filter", nil, "only documents whose metadata holds, such as year=2026, year>=2024, lang!=de; may be given several times")
-	c.Flags().BoolVar(&explained, "explain", false, "show what the words and what the vectors found")
+	c.Flags().BoolVar(&explained, "explain", false, "show what the words and what the vectors found, and how and why so")
 	return c
 }
 
@@ -100,9 +100,31 @@ func (p *program) showHits(resp *fairleadv1.SearchResponse, explained bool) {
 		fmt.Fprintln(p.out, "nothing found")
 	} else if resp.GetExhausted() {
 		fmt.Fprintln(p.out, s.faint("there is no more"))
+	} else if resp.GetIncomplete() {
+		fmt.Fprintln(p.out, s.faint("there may be more: the index gave up early"))
+	}
+	if d := resp.GetDegraded(); d != "" {
+		fmt.Fprintln(p.out, s.faint(d))
 	}
 	if e := resp.GetExplanation(); e != nil {
-		fmt.Fprintf(p.out, "\n%s; words count %.2f\nwords:   %d found in %s, as %s\nvectors: %d found in %s by %s\n", e.GetFusion(), e.GetLexicalWeight(),
-			e.GetLexicalHits(), millis(e.GetLexicalMs()), clip(e.GetLexicalQuery(), 120), e.GetVectorHits(), millis(e.GetVectorMs()), e.GetEmbedder())
+		fmt.Fprintf(p.out, "\n%s; words count %.2f\nwords:   %d found in %s, as %s\n%svectors: %d found in %s by %s\n%s", e.GetFusion(), e.GetLexicalWeight(),
+			e.GetLexicalHits(), millis(e.GetLexicalMs()), clip(e.GetLexicalQuery(), 120), scanned(e.GetLexical()),
+			e.GetVectorHits(), millis(e.GetVectorMs()), e.GetEmbedder(), scanned(e.GetVector()))
 	}
+}
+
+// scanned says how a leg went through what is stored and why so, as a line; nothing for one that was not asked.
+func scanned(s *fairleadv1.Scan) string {
+	if s == nil {
+		return ""
+	}
+	among := ""
+	switch {
+	case s.Rows == nil:
+	case s.GetEstimated():
+		among = fmt.Sprintf(" among at least %d passages", s.GetRows())
+	default:
+		among = fmt.Sprintf(" among %d passages", s.GetRows())
+	}
+	return fmt.Sprintf("         %s%s: %s\n", s.GetMethod(), among, s.GetWhy())
 }

@@ -31,6 +31,7 @@ func collectionMessage(c *retrieval.Collection) *pb.Collection {
 		// That a document has none is no language.
 		Languages:  slices.DeleteFunc(slices.Clone(c.Languages), func(l string) bool { return l == "" }),
 		Dimensions: clamp32(c.Dimensions), CreatedAt: timeMessage(c.CreatedAt),
+		Identity: validText(c.Identity), Reindex: reindexMessage(c.Reindex), Outdated: c.Outdated,
 	}
 }
 
@@ -121,7 +122,7 @@ func scalar(v any) bool {
 }
 
 func foundMessage(f *retrieval.Found) *pb.SearchResponse {
-	out := &pb.SearchResponse{Hits: make([]*pb.Hit, len(f.Hits)), Exhausted: f.Exhausted}
+	out := &pb.SearchResponse{Hits: make([]*pb.Hit, len(f.Hits)), Exhausted: f.Exhausted, Incomplete: f.Incomplete, Degraded: validText(f.Degraded)}
 	for i := range f.Hits {
 		out.Hits[i] = hitMessage(&f.Hits[i])
 	}
@@ -130,7 +131,20 @@ func foundMessage(f *retrieval.Found) *pb.SearchResponse {
 			Fusion: e.Fusion, LexicalWeight: e.LexicalWeight, LexicalQuery: validText(e.LexicalQuery),
 			LexicalHits: clamp32(e.LexicalHits), VectorHits: clamp32(e.VectorHits), Embedder: e.Embedder,
 			LexicalMs: millis(e.LexicalTime), VectorMs: millis(e.VectorTime),
+			Lexical: scanMessage(e.Lexical), Vector: scanMessage(e.Vector),
 		}
+	}
+	return out
+}
+
+// scanMessage gives how a leg went through what is stored, nil for one that was not asked.
+func scanMessage(s retrieval.Scan) *pb.Scan {
+	if s.Method == "" {
+		return nil
+	}
+	out := &pb.Scan{Method: s.Method, Why: validText(s.Why), Estimated: s.Estimated}
+	if s.Rows >= 0 {
+		out.Rows = &s.Rows
 	}
 	return out
 }

@@ -58,7 +58,9 @@ type Store struct {
 	searchPath string
 	// timeout is the bound of statements that read.
 	timeout setting
-	nowFunc func() time.Time
+	// frequencies spares searches counting common words.
+	frequencies frequencies
+	nowFunc     func() time.Time
 }
 
 var errNoScope = errors.New("a transaction of nobody")

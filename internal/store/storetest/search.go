@@ -280,7 +280,7 @@ var vectorTests = map[string]func(t *testing.T, s Store){
 		for _, scale := range []float32{1, 1e-12, 1e12} {
 			hits := nearest(t, s, tenant, retrieval.LegQuery{Vector: v(3*scale, 4*scale)})
 			for _, h := range hits {
-				if math.Abs(h.VectorScore-want[h.Passage.URI]) > 1e-5 {
+				if math.Abs(h.VectorScore-want[h.Passage.URI]) > 1e-3 { // a store may keep vectors at half precision
 					t.Errorf("%s scores %v, want %v", h.Passage.URI, h.VectorScore, want[h.Passage.URI])
 				}
 				if h.LexicalRank != 0 || h.LexicalScore != 0 {
