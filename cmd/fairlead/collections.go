@@ -9,10 +9,11 @@ import (
 )
 
 func (p *program) collectionsCommand() *cobra.Command {
-	c := &cobra.Command{Use: "collections", Short: "List, make and delete collections", Args: cobra.NoArgs, RunE: p.listCollections}
+	c := &cobra.Command{Use: "collections", Short: "List, make, reindex and delete collections", Args: cobra.NoArgs, RunE: p.listCollections}
 	c.AddCommand(
 		&cobra.Command{Use: "list", Short: "List the collections", Args: cobra.NoArgs, RunE: p.listCollections},
 		p.createCollectionCommand(),
+		p.reindexCollectionCommand(),
 		p.deleteCollectionCommand(),
 	)
 	return c
@@ -37,6 +38,11 @@ func (p *program) listCollections(cmd *cobra.Command, _ []string) error {
 			c.GetEmbedder(), fmt.Sprintf("%.2f", c.GetLexicalWeight())})
 	}
 	table(p.out, p.style(), []string{"COLLECTION", "DOCUMENTS", "PASSAGES", "LABEL", "EMBEDDER", "WORDS COUNT"}, rows)
+	for _, c := range resp.GetCollections() {
+		for _, note := range reindexNotes(c) {
+			fmt.Fprintln(p.out, note)
+		}
+	}
 	return nil
 }
 
