@@ -48,6 +48,9 @@ func (a *attempt) do(ctx context.Context) (*answer, error) {
 	if a.call.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
 		return nil, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Name, a.call.label)
 	}
+	if err := a.mustAllow(t); err != nil {
+		return nil, err
+	}
 	verdict := errNoVerdict
 	defer func() { a.permit.done(verdict) }()
 	reserved, err := a.ledger.ReserveFor(a.key(a.path), a.record.Cost)
@@ -75,16 +78,22 @@ func (a *attempt) do(ctx context.Context) (*answer, error) {
 	if ctx.Err() == nil { // what ends with the run says nothing about the target
 		verdict = err
 	}
-	a.settle(reserved, err)
+	var e *providers.Error
+	switch {
+	case err == nil:
+	case a.race.lost(a.number):
+		e = &providers.Error{Kind: providers.KindCanceled, Backend: t.Backend, Model: t.Model, Detail: errLost.Detail, Err: err}
+	case errors.Is(err, errStopped):
+		e = &providers.Error{Kind: providers.KindCanceled, Backend: t.Backend, Model: t.Model, Err: err}
+	default:
+		e = providers.AsError(ctx, t.Backend, t.Model, err)
+	}
+	a.settle(reserved, err, e)
 	if err == nil {
 		return &answer{Answer: a.collected.Answer(), target: t, citations: a.citer.found}, nil
 	}
 	if errors.Is(err, errStopped) {
 		return nil, err
-	}
-	e := providers.AsError(ctx, t.Backend, t.Model, err)
-	if a.race.lost(a.number) {
-		e = &providers.Error{Kind: providers.KindCanceled, Backend: t.Backend, Model: t.Model, Detail: errLost.Detail, Err: err}
 	}
 	a.target.pause(e.RetryAfter)
 	if err := a.emit(a.path, &AttemptFailed{Attempt: a.number, Target: t, Err: e, Elapsed: time.Since(a.started)}); err != nil {
@@ -232,8 +241,8 @@ func plausible(u providers.Usage) providers.Usage {
 }
 
 // settle books what the attempt took: what the backend reports, or our count of what came where it
-// reports nothing. A call that failed before it answered took nothing.
-func (a *attempt) settle(reserved *ledger.Reservation, err error) {
+// reports nothing. A call that failed before it answered took nothing. why is err as the target's failure.
+func (a *attempt) settle(reserved *ledger.Reservation, err error, why *providers.Error) {
 	got := a.collected.Answer()
 	var usage providers.Usage
 	switch {
@@ -255,6 +264,9 @@ func (a *attempt) settle(reserved *ledger.Reservation, err error) {
 	t := a.record.Target
 	a.observe(err, int(usage.Output))
 	u := &AttemptUsage{Attempt: a.number, Target: t, Reported: got.Model, Usage: usage, TTFT: a.ttft, Duration: time.Since(a.started)}
+	if why != nil {
+		u.Failed = why.Reason()
+	}
 	if t.Price != nil {
 		u.Cost, u.CostKnown = t.Price.Bill(providers.Work{Usage: usage, Images: a.req.Images(), Service: a.served(u.Duration), Timed: true})
 	}

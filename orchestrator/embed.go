@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fairlead/internal/auth"
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
-	"fairlead/orchestrator/routing"
 	"fairlead/providers"
 	"fairlead/retrieval"
 )
@@ -24,14 +24,18 @@ func (e *Engine) Embed(ctx context.Context, p auth.Principal, req EmbedRequest) 
 	if err != nil {
 		return nil, err
 	}
-	r.started = time.Now()
-	ctx, cancel := r.bound(ctx)
-	defer cancel()
-	t, err := r.st.embedderTarget(req.Model)
+	t, err := r.st.embedderFor(&p, req.Model)
 	if err != nil {
 		return nil, err
 	}
-	got, err := r.embed(ctx, t, nil, r.label, req.Texts, req.Dimensions)
+	r.started = time.Now()
+	ctx, cancel := r.bound(ctx)
+	defer cancel()
+	var got *Embedded
+	err = r.alone(ctx, embedStep, func(ctx context.Context, emit emitter) (err error) {
+		got, err = r.embed(ctx, t, &errand{path: embedStep, label: r.label, texts: req.Texts, emit: emit}, req.Dimensions)
+		return err
+	})
 	return got, r.verdict(ctx, err, false)
 }
 
@@ -58,12 +62,12 @@ func (st *state) doing(name string, needs providers.Capability, verb string) (*t
 	return t, nil
 }
 
-// embed makes vectors with one target. A nil policy demands nothing.
-func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l label.Label, texts []string, dimensions int) (*Embedded, error) {
+// embed makes vectors of an errand's texts with one target.
+func (r *run) embed(ctx context.Context, t *target, q *errand, dimensions int) (*Embedded, error) {
 	out := &Embedded{Target: t.Name}
-	q := &errand{path: "embed", target: t, policy: policy, label: l, needs: providers.Embed, texts: texts}
+	q.target, q.needs = t, providers.Embed
 	q.call = func(ctx context.Context) (_ providers.Usage, _ string, err error) {
-		out.Embeddings, err = t.Embedder.Embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: texts, Dimensions: dimensions})
+		out.Embeddings, err = t.Embedder.Embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: q.texts, Dimensions: dimensions})
 		if err != nil {
 			return providers.Usage{}, "", err
 		}
@@ -77,8 +81,23 @@ func (r *run) embed(ctx context.Context, t *target, policy *routing.Policy, l la
 	return out, nil
 }
 
-// runKey is where a context carries the run that searches.
-type runKey struct{}
+// searchKey is where a context carries the step that searches.
+type searchKey struct{}
+
+// search is a step of a run that searches.
+type search struct {
+	run  *run
+	path string
+	emit emitter
+	// calls counts the calls for vectors.
+	calls atomic.Int64
+}
+
+// vectors makes the vectors that a search needs. Which model makes them is the collection's matter and was not
+// decided, so no plan is told.
+func (s *search) vectors(ctx context.Context, t *target, l label.Label, texts []string) (*Embedded, error) {
+	return s.run.embed(ctx, t, &errand{path: s.path, everybody: true, label: l, texts: texts, attempt: int(s.calls.Add(1)), emit: undecided(s.emit)}, 0)
+}
 
 // embedders lets retrieval embed through the engine, so that clearance and limits hold there too.
 type embedders struct{ engine *Engine }
@@ -97,19 +116,36 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 		Identity: strings.TrimSuffix(fmt.Sprintf("%s:%s@%s", t.Kind, t.Model, t.Version), "@"),
 		Embed: func(ctx context.Context, l label.Label, texts []string) ([][]float32, error) {
 			// A run that searches pays for the query's vector; else nobody has set a limit.
-			r, ok := ctx.Value(runKey{}).(*run)
-			if !ok {
-				var err error
-				r, err = e.engine.newRun(st, auth.Principal{Tenant: auth.LocalTenant, Ceiling: label.Restricted}, Limits{Label: l}, nil)
-				if err != nil {
-					return nil, err
-				}
+			if s, ok := ctx.Value(searchKey{}).(*search); ok {
+				return vectorsOf(s.vectors(ctx, t, l, texts))
 			}
-			got, err := r.embed(ctx, t, nil, l, texts, 0)
-			if err != nil {
-				return nil, err
-			}
-			return got.Vectors, nil
+			return vectorsOf(e.engine.vectors(ctx, st, t, l, texts))
 		},
 	}, nil
+}
+
+func vectorsOf(got *Embedded, err error) ([][]float32, error) {
+	if err != nil {
+		return nil, err
+	}
+	return got.Vectors, nil
+}
+
+// vectors makes vectors for retrieval, outside runs. Who called is billed, and asked for nothing else: what the
+// caller may read and store, retrieval has seen to, and the collection says which model embeds it.
+func (e *Engine) vectors(ctx context.Context, st *state, t *target, l label.Label, texts []string) (got *Embedded, err error) {
+	p, ok := auth.From(ctx)
+	if !ok {
+		p.Tenant = auth.LocalTenant
+	}
+	r, err := e.newRun(st, auth.Principal{Tenant: p.Tenant, Name: p.Name, Ceiling: label.Restricted}, Limits{Label: l}, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.started = time.Now()
+	err = r.alone(ctx, embedStep, func(ctx context.Context, emit emitter) (err error) {
+		got, err = r.embed(ctx, t, &errand{path: embedStep, label: l, texts: texts, emit: emit}, 0)
+		return err
+	})
+	return got, err
 }

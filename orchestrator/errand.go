@@ -23,8 +23,12 @@ type errand struct {
 	texts  []string
 	// classes is what classifiers found before.
 	classes classes
-	// emit is told of the call. It may be nil.
-	emit emitter
+	// everybody says that it is not up to the caller which target is called: what a collection was embedded with
+	// belongs to the collection.
+	everybody bool
+	// attempt is the call's number within the step. 0: 1.
+	attempt int
+	emit    emitter
 	// call makes the call, and gives what it took and the model that the backend says answered.
 	call func(ctx context.Context) (usage providers.Usage, reported string, err error)
 }
@@ -34,12 +38,8 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	if q.policy == nil {
 		q.policy = &routing.Policy{Name: "target/" + q.target.Name}
 	}
-	tell := func(b Body) error {
-		if q.emit == nil {
-			return nil
-		}
-		return q.emit(q.path, b)
-	}
+	tell := func(b Body) error { return q.emit(q.path, b) }
+	number := max(q.attempt, 1)
 	t := q.target
 	tokens := t.countTexts(q.texts)
 	read := r.engine.corrections.apply(t.Name, tokens)
@@ -47,6 +47,9 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 		Step: q.path, Tenant: r.principal.Tenant, Label: q.label, Needs: q.needs, Left: r.left(),
 		// What answers in one piece writes nothing, and reads one text at a time.
 		PromptTokens: (read + len(q.texts) - 1) / max(len(q.texts), 1),
+	}
+	if !q.everybody {
+		req.Allowed = r.principal.Models
 	}
 	r.signal(req, q.policy, q.classes)
 	now := time.Now()
@@ -64,6 +67,9 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	}
 	if q.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
 		return 0, false, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Name, q.label)
+	}
+	if err := r.mustAllow(&t.Target.Target); err != nil && !q.everybody {
+		return 0, false, err
 	}
 	leave, ok := t.acquire()
 	if !ok {
@@ -88,7 +94,7 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 		return 0, false, err
 	}
 	defer t.Limiter.release()
-	if err := tell(&AttemptStarted{Attempt: 1, Target: &t.Target.Target, Label: q.label}); err != nil {
+	if err := tell(&AttemptStarted{Attempt: number, Target: &t.Target.Target, Label: q.label}); err != nil {
 		return 0, false, err
 	}
 
@@ -110,22 +116,29 @@ func (r *run) errand(ctx context.Context, q *errand) (cost providers.Money, know
 	} else if !usage.Estimated {
 		r.engine.corrections.learn(t.Name, int64(tokens), usage.Input)
 	}
+	var e *providers.Error
+	if err != nil {
+		e = providers.AsError(ctx, t.Backend, t.Model, err)
+	}
 	if err == nil || providers.Billed(err) {
 		if t.Price != nil {
 			cost, known = t.Price.Bill(providers.Work{Usage: usage, Service: served, Timed: true})
 		}
 		reserved.Settle(usage, cost, known)
 		t.spent.add(sample.Now, cost)
+		u := &AttemptUsage{Attempt: number, Target: &t.Target.Target, Reported: reported, Usage: usage, Cost: cost, CostKnown: known,
+			TTFT: sample.TTFT, Duration: took}
+		if e != nil {
+			u.Failed = e.Reason()
+		}
 		// The caller may have left: the books and the observer are told all the same.
-		_ = tell(&AttemptUsage{Attempt: 1, Target: &t.Target.Target, Reported: reported, Usage: usage, Cost: cost, CostKnown: known,
-			TTFT: sample.TTFT, Duration: took})
+		_ = tell(u)
 	}
 	if err == nil {
 		return cost, known, nil
 	}
-	e := providers.AsError(ctx, t.Backend, t.Model, err)
 	t.pause(e.RetryAfter)
-	if err := tell(&AttemptFailed{Attempt: 1, Target: &t.Target.Target, Err: e, Elapsed: took}); err != nil {
+	if err := tell(&AttemptFailed{Attempt: number, Target: &t.Target.Target, Err: e, Elapsed: took}); err != nil {
 		return 0, false, err
 	}
 	f := e.Fault()

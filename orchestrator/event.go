@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"time"
 
+	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/orchestrator/routing"
 	"fairlead/providers"
@@ -89,7 +90,8 @@ type (
 	}
 	// Retracted withdraws everything that the step has said so far.
 	Retracted struct{ Reason string }
-	// AttemptUsage says what an attempt took and cost, also when it failed.
+	// AttemptUsage says what an attempt took and cost, also when it failed. There is one for each attempt that was
+	// settled; run, step and attempt name it.
 	AttemptUsage struct {
 		Attempt int
 		Target  *routing.Target
@@ -102,6 +104,8 @@ type (
 		// TTFT is the time to the first token; 0 when there was none.
 		TTFT     time.Duration
 		Duration time.Duration
+		// Failed is the reason why the attempt failed. Empty: it did not.
+		Failed fault.Reason
 	}
 	// StepFinished closes a step.
 	StepFinished struct {

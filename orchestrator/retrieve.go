@@ -10,7 +10,7 @@ import (
 	"fairlead/retrieval"
 )
 
-func (b *branch) doRetrieve(ctx context.Context, s *chain.Step) (result, *StepFinished, error) {
+func (b *branch) doRetrieve(ctx context.Context, s *chain.Step, path string, emit emitter) (result, *StepFinished, error) {
 	r := s.Retrieve
 	scope := b.scope()
 	collection, err := r.Collection.Render(scope)
@@ -34,7 +34,12 @@ func (b *branch) doRetrieve(ctx context.Context, s *chain.Step) (result, *StepFi
 		used = append(used, f.Template)
 	}
 	q.Label = label.Join(s.Label, b.labelOf(used...))
-	found, err := b.engine.retrieval.Search(context.WithValue(ctx, runKey{}, b.run), b.principal.Tenant, q)
+	var found *retrieval.Found
+	err = apart(ctx, emit, func(ctx context.Context, emit emitter) (err error) {
+		ctx = context.WithValue(ctx, searchKey{}, &search{run: b.run, path: path, emit: emit})
+		found, err = b.engine.retrieval.Search(ctx, b.principal.Tenant, q)
+		return err
+	})
 	if err != nil {
 		return result{}, nil, err
 	}
@@ -67,7 +72,7 @@ func anys(texts []string) []any {
 	return out
 }
 
-func (b *branch) doEmbed(ctx context.Context, s *chain.Step) (result, *StepFinished, error) {
+func (b *branch) doEmbed(ctx context.Context, s *chain.Step, path string, emit emitter) (result, *StepFinished, error) {
 	text, err := s.Embed.Text.Render(b.scope())
 	if err != nil {
 		return result{}, nil, err
@@ -79,11 +84,11 @@ func (b *branch) doEmbed(ctx context.Context, s *chain.Step) (result, *StepFinis
 	l := label.Join(s.Label, b.labelOf(s.Embed.Text))
 	var policy *routing.Policy // the default policy is for answers
 	if s.Policy != "" {
-		if policy, err = b.st.policy(s.Policy, t.Name); err != nil {
+		if policy, err = b.policyFor(s.Policy, t.Name); err != nil {
 			return result{}, nil, err
 		}
 	}
-	got, err := b.embed(ctx, t, policy, l, []string{text}, 0)
+	got, err := b.embed(ctx, t, &errand{path: path, policy: policy, label: l, classes: b.classes, texts: []string{text}, emit: emit}, 0)
 	if err != nil {
 		return result{}, nil, err
 	}

@@ -118,9 +118,9 @@ func (b *branch) work(ctx context.Context, s *chain.Step, path string, emit emit
 	case chain.KindGenerate:
 		return b.doGenerate(ctx, s, path, emit)
 	case chain.KindRetrieve:
-		return b.doRetrieve(ctx, s)
+		return b.doRetrieve(ctx, s, path, emit)
 	case chain.KindEmbed:
-		return b.doEmbed(ctx, s)
+		return b.doEmbed(ctx, s, path, emit)
 	case chain.KindClassify:
 		return b.doClassify(ctx, s, path, emit)
 	case chain.KindSummarize:

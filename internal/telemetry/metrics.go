@@ -49,6 +49,7 @@ type metrics struct {
 	truncated    *prometheus.CounterVec
 	retractions  prometheus.Counter
 	unrecorded   prometheus.Counter
+	usageLost    prometheus.Counter
 	configOK     prometheus.Gauge
 	configTime   prometheus.Gauge
 	requests     *prometheus.CounterVec
@@ -92,6 +93,8 @@ func newMetrics(b Build) *metrics {
 	m.registry.MustRegister(m.retractions)
 	m.unrecorded = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "decisions_dropped_total", Help: "Runs whose decisions were not recorded, because the record could not keep up or the store failed."})
 	m.registry.MustRegister(m.unrecorded)
+	m.usageLost = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "usage_lost_total", Help: "Records of what attempts cost that were lost: the store did not take them, the queue was full, and no file could hold them."})
+	m.registry.MustRegister(m.usageLost)
 	m.configOK = gauge("config_last_reload_success", "1 when the last load of the configuration went well, else 0.")
 	m.configTime = gauge("config_last_reload_success_timestamp_seconds", "When a load of the configuration last went well.")
 	m.requests = counter("http_requests_total", "HTTP requests that ended, by route, method and status.", "route", "method", "status")

@@ -20,7 +20,7 @@ type Observer struct {
 	metrics *metrics
 }
 
-var _ orchestrator.Observer = (*Observer)(nil)
+var _ orchestrator.CallObserver = (*Observer)(nil)
 
 // RunStarts opens the run's span, under the context's. The context that it gives carries the span, so that
 // calls of the run can pass the trace on.
@@ -36,6 +36,15 @@ func (o *Observer) RunStarts(ctx context.Context, runID, chain string, p auth.Pr
 	ctx, r.span = o.tracer.Start(ctx, name, trace.WithAttributes(attributes...))
 	r.ctx, r.recording = ctx, r.span.IsRecording()
 	o.metrics.runsInFlight.Inc()
+	return ctx, r.event, r.end
+}
+
+// CallStarts opens the span of a call outside runs, under the context's. Its attempts count, and it is no run.
+func (o *Observer) CallStarts(ctx context.Context, id, name string, p auth.Principal) (context.Context, func(*orchestrator.Event), func(error)) {
+	r := &run{observer: o, call: true, start: time.Now()}
+	ctx, r.span = o.tracer.Start(ctx, name, trace.WithAttributes(append(r.attributes[:0], keyRun.String(id), keyTenant.String(p.Tenant), keyStep.String(name))...))
+	r.ctx, r.recording = ctx, r.span.IsRecording()
+	r.keep(&step{path: name, kind: name, ctx: ctx, span: r.span})
 	return ctx, r.event, r.end
 }
 
@@ -89,7 +98,7 @@ func (r *run) end(err error) {
 	switch {
 	case err != nil:
 		outcome, reason = fault.CodeOf(err).String(), reasonOf(err)
-	case !r.finished: // without RunFinished a run did not go well: its reader left
+	case !r.finished && !r.call: // without RunFinished a run did not go well: its reader left
 		outcome, reason = fault.Canceled.String(), string(fault.ReasonCanceled)
 	}
 	for _, s := range r.steps {
@@ -99,6 +108,9 @@ func (r *run) end(err error) {
 		setError(r.span, reason)
 	}
 	r.span.End()
+	if r.call {
+		return
+	}
 	m := r.observer.metrics
 	m.runsInFlight.Dec()
 	m.runs.WithLabelValues(r.chain, outcome).Inc()

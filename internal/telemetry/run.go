@@ -24,6 +24,8 @@ type run struct {
 	ctx       context.Context
 	span      trace.Span
 	recording bool
+	// call says that it is a call outside runs.
+	call bool
 	// attributes is room for those that the root span starts with.
 	attributes [4]attribute.KeyValue
 
@@ -165,7 +167,7 @@ func (r *run) openAttempt(e *orchestrator.Event, b *orchestrator.AttemptStarted)
 	if r.recording && b.Target != nil {
 		operation := operationChat
 		switch s.kind {
-		case "embed":
+		case "embed", "retrieve": // what a search asks a model for is the query's vector
 			operation = operationEmbeddings
 		case "classify":
 			operation = operationClassify

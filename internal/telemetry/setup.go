@@ -180,5 +180,8 @@ func (t *Telemetry) ConfigReloaded(ok bool) {
 // DecisionsDropped counts runs whose decisions were not recorded.
 func (t *Telemetry) DecisionsDropped(runs int) { t.metrics.unrecorded.Add(float64(runs)) }
 
+// UsageLost counts records of what attempts cost that were lost.
+func (t *Telemetry) UsageLost(records int) { t.metrics.usageLost.Add(float64(records)) }
+
 // Observer gives what watches runs.
 func (t *Telemetry) Observer() *Observer { return &Observer{tracer: t.tracer, metrics: t.metrics} }

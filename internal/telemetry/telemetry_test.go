@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -446,6 +447,42 @@ func TestMetricsWithoutTraces(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, series(t, tel)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A call outside runs counts its attempts once, and is no run.
+func TestCallsOutsideRuns(t *testing.T) {
+	tel, spans := recording(t)
+	model := &routing.Target{Name: "vectors", Backend: "workstation", Kind: "ollama", Model: "e5", Does: providers.Embed, Clearance: label.Restricted}
+	_, event, end := tel.Observer().CallStarts(context.Background(), "call-1", "embed", principal)
+	f := &feed{event: event, end: end}
+	u := &orchestrator.AttemptUsage{Attempt: 1, Target: model, Usage: providers.Usage{Input: 9}, Cost: providers.USD(0.25), CostKnown: true, TTFT: time.Second, Duration: time.Second}
+	f.say("embed", tried(1, model), u)
+	if got := series(t, tel); slices.Contains(got, "runs_in_flight{} 1") {
+		t.Errorf("series while it lasts: %v", got)
+	}
+	f.end(nil)
+	f.end(nil)
+	want := []string{
+		"cost_usd_total{target=vectors} 0.25", "time_to_first_token_seconds{target=vectors} 1", "tokens_total{kind=input,target=vectors} 9",
+		"upstream_attempts_total{outcome=ok,target=vectors} 1",
+	}
+	if diff := cmp.Diff(want, series(t, tel)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var names []string
+	for _, s := range spans.GetSpans() {
+		names = append(names, s.Name)
+		if s.Status.Code == codes.Error {
+			t.Errorf("%s failed", s.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"embeddings e5", "embed"}, names); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	tel.UsageLost(3)
+	if got := series(t, tel); !slices.Contains(got, "usage_lost_total{} 3") {
+		t.Errorf("series %v", got)
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 // Record is one settled attempt: a call that was made, whether it went well or not. It has no content.
 type Record struct {
 	Tenant string
-	// Key is the name of the principal that is billed: a key's id or a subject.
+	// Key is the name of the principal that is billed: a key's id or a subject. Empty: nobody named was there.
 	Key string
 	// RunID, Step and Attempt name the attempt, and are never twice in a tenant.
 	RunID   string
 	Step    string
 	Attempt int
-	// Time is when it was settled.
+	// Time is when it was settled. It is kept to the microsecond, as are TTFT and Duration.
 	Time time.Time
 	// Chain is empty for a plain chat, and for calls outside runs.
 	Chain   string
@@ -47,7 +47,7 @@ const (
 
 // Query asks for sums over whole days, in UTC.
 type Query struct {
-	// From and Until are the first day and the one after the last.
+	// From and Until are the first day and the one after the last, each by any time of it.
 	From, Until time.Time
 	// By are the dimensions, each once; none is one sum of all.
 	By []Dimension
@@ -65,16 +65,19 @@ type Sum struct {
 	Cost             providers.Money
 	// Unpriced is how many attempts have no known cost, and Estimated how many counted tokens are ours.
 	Unpriced, Estimated int64
-	// Duration is the sum of all.
+	// Duration is the sum of all; 292 years at the most.
 	Duration time.Duration
 }
 
 // Store keeps usage. Errors are *fault.Error. internal/store/storetest is the definition.
 type Store interface {
-	// UsageAppend keeps records, of any tenants, with their sums by day: all or none. One that is there already
-	// is left as it is and not summed again.
+	// UsageAppend keeps records, of any tenants, with their sums by day: of each tenant all or none. One that is
+	// there already, by tenant, run, step and attempt, is left as it is and not summed again; so whoever does not
+	// know whether all went well brings all again. InvalidArgument when one fails Record.Check; then none is kept.
 	UsageAppend(ctx context.Context, records []Record) error
-	// UsageSum gives a tenant's sums, by day and then by the other dimensions as they are asked.
+	// UsageSum gives a tenant's sums, by day and then by the other dimensions as they are asked. Without
+	// dimensions there is one, also of nothing. InvalidArgument with ReasonTooLarge where one does not fit; no sum
+	// is ever given but the right one.
 	UsageSum(ctx context.Context, tenant string, q Query) ([]Sum, error)
 	// UsageSince calls yield with a tenant's records from a time on, the oldest first, at most limit; 0 is all.
 	// It ends with yield's first error.
