@@ -29,6 +29,7 @@ type app struct {
 	options   config.Options
 	logger    *slog.Logger
 	store     database
+	access    access
 	telemetry *telemetry.Telemetry
 	engine    *orchestrator.Engine
 	server    *server.Server
@@ -43,6 +44,8 @@ type openOptions struct {
 	own bool
 	// store is the file of a store of SQLite, in place of the configuration's.
 	store string
+	// tenant is whom a command that serves itself acts as. Empty: the local one.
+	tenant string
 }
 
 // load reads the configuration that the flags name.
@@ -64,6 +67,9 @@ func (p *program) load() (*config.Config, *config.Report, config.Options, error)
 
 // open builds the app. Close it when it is not needed any more.
 func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
+	if !o.own && p.tenant != "" {
+		return nil, &usageError{errors.New("--tenant is for commands that run on their own: a server knows a caller's tenant by its key")}
+	}
 	a := &app{}
 	defer func() {
 		if err != nil {
@@ -82,6 +88,14 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	}
 	if err := a.openStore(ctx, o.store); err != nil {
 		return nil, err
+	}
+	if err := a.openAccess(ctx, o.store, o.tenant); err != nil {
+		return nil, err
+	}
+	if !o.own {
+		if err := a.demandProof(); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.openTelemetry(ctx); err != nil {
 		return nil, err
@@ -167,6 +181,7 @@ func (a *app) openServer() error {
 	c := a.config.Server
 	api, err := rpc.New(rpc.Config{
 		Runner: a.engine, Router: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
+		Keys: a.access.keys, Tenants: a.store,
 		Logger: a.logger, MaxBody: int64(c.ReadLimit),
 	})
 	if err != nil {
@@ -186,6 +201,7 @@ func (a *app) openServer() error {
 	}
 	a.server, err = server.New(server.Config{
 		Mounts: mounts, Metrics: metrics, Logger: a.logger, Observer: calls{a.telemetry},
+		Authenticate:         a.access.authenticate,
 		Checks:               []server.Check{{Name: "store", Ready: a.store.Ping}},
 		AllowUnauthenticated: c.AllowUnauthenticated, Hosts: c.Hosts, Origins: c.CORSOrigins, TLSCert: c.TLS.Cert, TLSKey: c.TLS.Key,
 		MaxBody: int64(c.ReadLimit), MaxInFlight: c.MaxInFlight, ReadHeaderTimeout: c.HeaderTimeout, ReadTimeout: c.ReadTimeout,

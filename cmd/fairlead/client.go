@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,6 +30,7 @@ type client struct {
 	run       fairleadv1connect.RunServiceClient
 	retrieval fairleadv1connect.RetrievalServiceClient
 	routing   fairleadv1connect.RoutingServiceClient
+	admin     fairleadv1connect.AdminServiceClient
 	close     func() error
 }
 
@@ -41,24 +43,73 @@ func newClient(address string, transport http.RoundTripper) *client {
 		run:       fairleadv1connect.NewRunServiceClient(h, address),
 		retrieval: fairleadv1connect.NewRetrievalServiceClient(h, address),
 		routing:   fairleadv1connect.NewRoutingServiceClient(h, address),
+		admin:     fairleadv1connect.NewAdminServiceClient(h, address),
 		close:     func() error { h.CloseIdleConnections(); return nil },
 	}
 }
 
 // connect gives a client of the server that --server names, or of one that lives as long as the command.
 func (p *program) connect(ctx context.Context) (*client, error) {
+	if p.server != "" && p.tenant != "" {
+		return nil, &usageError{errors.New("--tenant is for commands that run on their own: a server knows a caller's tenant by its key")}
+	}
+	return p.connectAdmin(ctx)
+}
+
+// connectAdmin is connect for commands that name the tenant of --tenant in their requests.
+func (p *program) connectAdmin(ctx context.Context) (*client, error) {
 	if p.server != "" {
 		u, err := url.Parse(p.server)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, &usageError{fmt.Errorf("reading --server %q: write an address such as http://127.0.0.1:8080", p.server)}
 		}
-		return newClient(strings.TrimSuffix(p.server, "/"), http.DefaultTransport.(*http.Transport).Clone()), nil
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		key, err := p.callerKey()
+		if err != nil || key == "" {
+			return newClient(strings.TrimSuffix(p.server, "/"), transport), err
+		}
+		return newClient(strings.TrimSuffix(p.server, "/"), &bearer{next: transport, scheme: u.Scheme, host: u.Host, key: key}), nil
 	}
-	a, err := p.open(ctx, openOptions{own: true})
+	if p.key != "" {
+		return nil, &usageError{errors.New("--key is for a server that --server names: a command that runs on its own needs none")}
+	}
+	a, err := p.open(ctx, openOptions{own: true, tenant: p.tenant})
 	if err != nil {
 		return nil, err
 	}
 	return a.loopback(ctx)
+}
+
+// callerKey gives the key that a server is shown: of the flag, or of the environment, which other users of the machine
+// cannot see.
+func (p *program) callerKey() (string, error) {
+	key := strings.TrimSpace(cmp.Or(p.key, p.getenv("FAIRLEAD_KEY")))
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", &usageError{errors.New("reading the key of --key or FAIRLEAD_KEY: it has characters that no key and no token has")}
+	}
+	return key, nil
+}
+
+// bearer shows a key to one server, and to no other that a redirect may lead to.
+type bearer struct {
+	next              http.RoundTripper
+	scheme, host, key string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme == b.scheme && r.URL.Host == b.host {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+b.key)
+	}
+	return b.next.RoundTrip(r)
+}
+
+// CloseIdleConnections lets http.Client reach the transport below.
+func (b *bearer) CloseIdleConnections() {
+	if c, ok := b.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 // done closes a client; a failure to close changes nothing of what the command has done, and is told.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fairlead/internal/auth/keys"
+	"fairlead/internal/auth/tenants"
 	"fairlead/internal/config"
 	"fairlead/internal/store/postgres"
 	"fairlead/internal/store/sqlite"
@@ -21,6 +23,8 @@ type database interface {
 	retrieval.Store
 	orchestrator.Sessions
 	record.Decisions
+	keys.Store
+	tenants.Store
 	Ping(ctx context.Context) error
 	Close() error
 }

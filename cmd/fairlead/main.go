@@ -38,6 +38,8 @@ type program struct {
 
 	// The flags of every command.
 	server   string
+	key      string
+	tenant   string
 	data     string
 	config   string
 	settings []string
@@ -92,6 +94,8 @@ Try 'fairlead demo': it needs no key, no GPU and no network.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{err} })
 	f := root.PersistentFlags()
 	f.StringVar(&p.server, "server", p.getenv("FAIRLEAD_SERVER"), "address of a running server, such as http://127.0.0.1:8080; without one the command runs on its own")
+	f.StringVar(&p.key, "key", "", "what the server of --server is shown, a key or a token (default: FAIRLEAD_KEY, which the list of processes does not show)")
+	f.StringVar(&p.tenant, "tenant", "", "whom a command that runs on its own acts as (default: default); keys: whose keys they are")
 	f.StringVar(&p.data, "data", "", "folder of the store, when the command runs on its own (default: what the configuration says)")
 	f.StringVar(&p.config, "config", p.getenv("FAIRLEAD_CONFIG"), "configuration file; without one the built-in default holds")
 	f.StringArrayVar(&p.settings, "set", nil, "one setting, such as server.listen=127.0.0.1:9000; may be given several times")

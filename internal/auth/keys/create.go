@@ -71,8 +71,8 @@ func complete(by auth.Principal, k *Key) {
 // within refuses a key that may do what a principal may not.
 func within(doing string, by auth.Principal, k *Key) error {
 	may := by.Scopes
-	if may.Has(auth.Operator) {
-		may |= auth.Admin // an operator acts as admin of any tenant
+	if by.Require(auth.Admin) == nil {
+		may |= auth.Admin // an operator has it without its name
 	}
 	if more := k.Scopes &^ may; more != 0 {
 		return denied(doing, "it would have the scope %s, which this caller has not", more)

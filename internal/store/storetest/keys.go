@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -304,5 +305,54 @@ var keyTests = map[string]func(t *testing.T, s Access){
 			}
 			return nil
 		})
+	},
+	"as the service uses it": func(t *testing.T, s Access) {
+		mustRegister(t, s, tenant)
+		pepper := func() ([]byte, error) { return []byte(strings.Repeat("p", 32)), nil }
+		service := keys.New(keys.Config{Store: s, Gate: tenants.NewGate(s, nil), Pepper: pepper})
+		replica := keys.New(keys.Config{Store: s, Gate: tenants.NewGate(s, nil), Pepper: pepper})
+		by := auth.Local()
+		made, whole, err := service.Create(t.Context(), by, keys.Key{Name: "k", Tenant: tenant, Models: []string{"m"}, ExpiresAt: time.Now().Add(time.Hour)})
+		if err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		p, err := replica.Verify(t.Context(), whole)
+		want := auth.Principal{Tenant: tenant, Name: made.ID, Ceiling: label.Internal, Scopes: auth.Chat | auth.Search, Models: []string{"m"}}
+		if diff := cmp.Diff(want, p); diff != "" || err != nil {
+			t.Errorf("Verify: %v (-want +got):\n%s", err, diff)
+		}
+		_, _, err = service.Create(t.Context(), by, keys.Key{Name: "k", Tenant: "nobody"})
+		wantFault(t, "a tenant that is not there", err, fault.NotFound, fault.ReasonUnknownTenant)
+		next, nextWhole, _, err := service.Rotate(t.Context(), by, tenant, made.ID, time.Hour)
+		if err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		if _, err := replica.Verify(t.Context(), nextWhole); err != nil {
+			t.Errorf("the new one: %v", fault.Cause(err))
+		}
+		// Whoever asks while it is revoked is let in or not, and nobody once it is done, but for what a replica knows.
+		side(t, 4, func(who int) error {
+			if who == 0 {
+				return service.Revoke(t.Context(), tenant, next.ID)
+			}
+			for range 20 {
+				if _, err := replica.Verify(t.Context(), nextWhole); err != nil && fault.CodeOf(err) != fault.Unauthenticated {
+					return err
+				}
+			}
+			return nil
+		})
+		if _, err := service.Verify(t.Context(), nextWhole); err == nil {
+			t.Error("it was revoked here, and works")
+		}
+		if err := s.TenantDisable(t.Context(), tenant, time.Now()); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		if err := s.TenantDelete(t.Context(), tenant); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		late := keys.New(keys.Config{Store: s, Gate: tenants.NewGate(s, nil), Pepper: pepper})
+		_, err = late.Verify(t.Context(), whole)
+		wantFault(t, "a key of a tenant that is gone", err, fault.Unauthenticated, fault.ReasonUnauthenticated)
 	},
 }
