@@ -15,6 +15,7 @@ import (
 	"fairlead/internal/server"
 	"fairlead/internal/server/openaihttp"
 	"fairlead/internal/server/rpc"
+	"fairlead/internal/store"
 	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/record"
@@ -28,7 +29,7 @@ type app struct {
 	report    *config.Report
 	options   config.Options
 	logger    *slog.Logger
-	store     database
+	store     store.Store
 	access    access
 	telemetry *telemetry.Telemetry
 	engine    *orchestrator.Engine
