@@ -34,8 +34,10 @@ test-fast: ## all tests, without the race detector; those of PostgreSQL where FA
 	$(GO) test -timeout 10m ./...
 
 .PHONY: torture
-torture: ## CASES (10000) streams cut, and other faults, over every adapter and surface; prints what callers saw
+torture: ## CASES (10000) streams cut, and other faults; CREDENTIALS (1000000) that prove nothing; OPERATIONS (1000000) of a storm of tenants
 	$(GO) test ./internal/torture -count=1 -v -timeout 60m -cases $${CASES:-10000} -seed $${SEED:-1}
+	FAIRLEAD_TEST_CREDENTIALS=$${CREDENTIALS:-1000000} $(GO) test ./internal/server -run MalformedCredentials -count=1 -v -timeout 60m
+	tools/postgres.sh run $(GO) test ./internal/store/postgres -run 'TestStorm' -count=1 -v -timeout 120m -storm $${OPERATIONS:-1000000} -storm-seed $${SEED:-1}
 
 .PHONY: bench
 bench: ## Go benchmarks

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -76,6 +77,13 @@ func UpTo(ctx context.Context, ownerURL string, version int64) error {
 		_, err = p.UpTo(ctx, version)
 	}
 	return err
+}
+
+// RollbackWithin sets how long a rollback may take, until it is undone.
+func RollbackWithin(d time.Duration) (undo func()) {
+	was := rollbackTime
+	rollbackTime = d
+	return func() { rollbackTime = was }
 }
 
 // Unlock makes settings outlive their transactions, as they must never do, until it is undone.

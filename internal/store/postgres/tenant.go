@@ -34,6 +34,10 @@ type setting struct{ name, value string }
 // does not.
 var local = "true"
 
+// rollbackTime is how long a rollback may take: whoever waits for it need not have a deadline, and the network may be
+// gone. It is a variable for tests.
+var rollbackTime = 5 * time.Second
+
 // in runs fn in one transaction that sees the rows of a scope and no others: all of it or, when fn fails or the
 // context ends, nothing. It is the only way to the pool.
 func (s *Store) in(ctx context.Context, sc scope, options pgx.TxOptions, doing string, fn func(tx pgx.Tx) error, settings ...setting) error {
@@ -46,7 +50,11 @@ func (s *Store) in(ctx context.Context, sc scope, options pgx.TxOptions, doing s
 	if err != nil {
 		return translate(ctx, err, doing)
 	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after a commit, and gives the connection back
+	defer func() { // does nothing after a commit, and gives the connection back, also when fn panics
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+		defer cancel()
+		_ = tx.Rollback(ctx) // a connection on which it fails is closed, which rolls back too
+	}()
 	if err := fn(tx); err != nil {
 		return translate(ctx, err, doing)
 	}
