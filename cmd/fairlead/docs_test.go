@@ -72,7 +72,7 @@ func TestPagesCanBeFollowed(t *testing.T) {
 			t.Skipf("%s is not there", tool)
 		}
 	}
-	for _, page := range []string{"README.md", "docs/quickstart.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/guides/access.md"} {
 		t.Run(page, func(t *testing.T) { follow(t, page) })
 	}
 }
@@ -267,7 +267,7 @@ func TestExamplesAreRead(t *testing.T) {
 				if _, err := chain.Parse(name, []byte(b.text)); err != nil {
 					t.Errorf("%s:%d: %v", page, b.line, err)
 				}
-			case regexp.MustCompile(`(?m)^(backends|targets|policies|server|chat|retrieval|telemetry|database|chains|prompts|log|discover):`).MatchString(b.text):
+			case regexp.MustCompile(`(?m)^(backends|targets|policies|server|auth|chat|retrieval|telemetry|database|chains|prompts|log|discover):`).MatchString(b.text):
 				file := write(t, filepath.Join(t.TempDir(), name), b.text)
 				if _, _, err := config.Load(config.Options{Path: file, Environ: environ("OPENAI_API_KEY=key")}); err != nil {
 					t.Errorf("%s:%d: %v", page, b.line, err)

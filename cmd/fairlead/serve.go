@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -67,6 +69,13 @@ func (a *app) announce(address string) {
 		scheme = "https"
 	}
 	a.logger.Info("serving", "address", scheme+"://"+address, "store", a.config.Database.Name(), "version", telemetry.ReadBuild(version).Version, "auto", a.engine.Auto())
+	if a.access.authenticate == nil {
+		level := slog.LevelInfo
+		if a.config.Server.AllowUnauthenticated {
+			level = slog.LevelWarn
+		}
+		a.logger.Log(context.Background(), level, "no caller has to prove who it is: whoever reaches the port may do everything; auth.keys or auth.oidc asks for proof")
+	}
 	for _, w := range a.report.Warnings {
 		a.logger.Warn("configuration", "warning", w.String())
 	}
@@ -136,6 +145,7 @@ func needsRestart(before, after *config.Config) (parts []string) {
 	for name, changed := range map[string]bool{
 		"server":    fmt.Sprint(before.Server) != fmt.Sprint(after.Server),
 		"database":  before.Database != after.Database,
+		"auth":      !reflect.DeepEqual(before.Auth, after.Auth),
 		"record":    before.Record != after.Record,
 		"log":       before.Log != after.Log,
 		"telemetry": fmt.Sprint(before.Telemetry) != fmt.Sprint(after.Telemetry),

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -70,9 +71,9 @@ func (a *Authenticator) Authenticate(r *http.Request) (auth.Principal, error) {
 	}, err)
 }
 
-// withCause gives a fault with what is behind it.
+// withCause gives a fault with all that is behind it, for the log.
 func withCause(f *fault.Error, cause error) *fault.Error {
-	w := fault.Wrap(cause, f.Code, f.Reason, "%s", f.Text)
+	w := fault.Wrap(errors.New(fault.Cause(cause)), f.Code, f.Reason, "%s", f.Text)
 	w.RetryAfter = f.RetryAfter
 	return w
 }

@@ -269,6 +269,18 @@ func TestARecordDecidesTheSameAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
+	some, none := auth.Local(), auth.Local()
+	some.Models = []string{"policy/default", "echo"}
+	none.Models = []string{"policy/default"} // and no target
+	for i, p := range []auth.Principal{some, none} {
+		n++
+		for _, err := range e.Chat(t.Context(), p, orchestrator.ChatRequest{Model: "policy/default", Request: providers.Request{
+			Messages: []providers.Message{providers.Text(providers.User, "one two three four")}}}) {
+			if i == 0 && err != nil && fault.ReasonOf(err) == fault.ReasonNoTarget {
+				t.Error(err)
+			}
+		}
+	}
 	for _, model := range []string{"policy/default", "policy/cheap", "policy/good", "policy/strict", "echo", "cut"} {
 		for _, l := range []label.Label{label.Internal, label.Restricted} {
 			n++

@@ -155,6 +155,12 @@ func TestDecide(t *testing.T) {
 		{"on none: quotes", with(func(r *Request) { r.Documents = true }), Policy{MinQuality: 0.95, OnNone: OnNoneExtractive}, nil,
 			[]string{"quotes"}, map[string]Reason{"local": OutQuality, "frontier": OutQuality}},
 		{"on none: quotes need documents", chat, Policy{MinQuality: 0.95, OnNone: OnNoneExtractive}, nil, nil, map[string]Reason{"quotes": OutCapability, "local": OutQuality}},
+		{"what the caller may not use", with(func(r *Request) { r.Allowed = []string{"local", "elsewhere"} }), Policy{Prefer: Best}, nil,
+			[]string{"local"}, map[string]Reason{"frontier": OutNotAllowed, "mystery": OutNotAllowed}},
+		{"a list of nothing allows nothing", with(func(r *Request) { r.Allowed = []string{} }), Policy{Prefer: Best, OnNone: OnNoneCheapest}, nil,
+			nil, map[string]Reason{"local": OutNotAllowed, "frontier": OutNotAllowed}},
+		{"the caller's list and the policy's", with(func(r *Request) { r.Allowed = []string{"local"} }), Policy{Targets: []string{"frontier"}}, nil,
+			nil, map[string]Reason{"local": OutNotNamed, "frontier": OutNotAllowed}},
 		{"another dialect's fields", with(func(r *Request) { r.Dialect = "openai"; r.DialectFields = []string{"logprobs"} }), Policy{Prefer: Best}, nil,
 			[]string{"frontier", "mystery"}, map[string]Reason{"local": OutDialect}},
 	} {

@@ -54,7 +54,11 @@ func (r random) fleet() (all []Candidate) {
 }
 
 func (r random) request() *Request {
-	return &Request{Label: label.Label(1 + r.IntN(4)), Needs: providers.Capability(r.IntN(16)) | providers.Chat, Documents: r.yes(),
+	var allowed []string
+	if r.IntN(4) == 0 {
+		allowed = []string{"t01", "t02", "t05"}[:r.IntN(4)]
+	}
+	return &Request{Allowed: allowed, Label: label.Label(1 + r.IntN(4)), Needs: providers.Capability(r.IntN(16)) | providers.Chat, Documents: r.yes(),
 		PromptTokens: r.IntN(4000), MaxOutput: r.IntN(1000), Left: Left{Limited: r.yes(), Money: providers.USD(r.Float64() / 500), Deadline: now.Add(time.Minute)}}
 }
 
@@ -89,6 +93,8 @@ func forbidden(req *Request, c *Candidate, p *Policy, r *Record) (hard, soft str
 	switch {
 	case t.Clearance < req.Label:
 		hard = "clearance"
+	case req.Allowed != nil && !slices.Contains(req.Allowed, t.Name):
+		hard = "caller"
 	case !can:
 		hard = "capability"
 	case t.Context > 0 && req.PromptTokens+req.MaxOutput > t.Context:
