@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"fairlead/internal/config"
+	"fairlead/internal/fault"
 	"fairlead/internal/store"
 	"fairlead/internal/store/postgres"
 	"fairlead/internal/store/sqlite"
@@ -44,8 +46,36 @@ func postgresConfig(d *config.Database) postgres.Config {
 	if exact == 0 {
 		exact = -1 // none, where 0 is the default
 	}
+	sample := 0
+	if d.Vectors.Canary == 0 {
+		sample = -1
+	}
 	return postgres.Config{
 		URL: d.URL.Reveal(), Pool: d.Pool, PgBouncer: d.PgBouncer, StatementTimeout: d.Statement,
-		ExactRows: exact, EfSearch: d.Vectors.EfSearch, MaxScanTuples: d.Vectors.MaxScanTuples,
+		Sample: sample, ExactRows: exact, EfSearch: d.Vectors.EfSearch, MaxScanTuples: d.Vectors.MaxScanTuples,
 	}
+}
+
+// lowRecall is from where on it is worth a warning that an index finds too few of the nearest.
+const lowRecall = 0.95
+
+// watchRecall measures what the indexes of vectors find, until the context ends. What it gives waits for the end.
+func (a *app) watchRecall(ctx context.Context) (wait func()) {
+	s, ok := a.store.(*postgres.Store)
+	every := a.config.Database.Vectors.Canary
+	if !ok || every <= 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		s.WatchRecall(ctx, every, func(r postgres.Recall) {
+			a.telemetry.RecallMeasured(r.Tenant, r.Collection, r.Recall)
+			if r.Recall < lowRecall {
+				a.logger.Warn("the index of vectors finds too few of the nearest: raise database.vectors.ef_search, or make the tenant an index of its own with fairlead db index make --for",
+					"tenant", r.Tenant, "collection", r.Collection, "recall", r.Recall, "queries", r.Queries)
+			}
+		}, func(err error) { a.logger.Warn("recall could not be measured", "error", fault.Cause(err)) })
+	})
+	return func() { cancel(); done.Wait() }
 }

@@ -24,7 +24,7 @@ roles, and database.url the one that serves, which migrate makes.`,
 		Args: knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(p.dbMigrateCommand(), p.dbStatusCommand(), p.dbVersionCommand(), p.dbDoctorCommand())
+	c.AddCommand(p.dbMigrateCommand(), p.dbStatusCommand(), p.dbVersionCommand(), p.dbDoctorCommand(), p.dbIndexCommand())
 	return c
 }
 

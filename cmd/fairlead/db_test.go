@@ -44,6 +44,19 @@ func TestDatabaseCommands(t *testing.T) {
 	try(0, []string{"db", "doctor"}, "row level security is forced on all")
 	try(2, []string{"db", "status", "--server", "http://127.0.0.1:1"}, "without --server")
 
+	try(0, []string{"db", "index", "list"}, "384 dimensions", "all tenants")
+	try(0, []string{"db", "index", "make", "48", "--for", "acme"}, "was made")
+	try(0, []string{"db", "index", "make", "48", "--for", "acme"}, "is there already")
+	name := ""
+	for line := range strings.Lines(try(0, []string{"db", "index", "list"})) {
+		if strings.Contains(line, "tenant acme") {
+			name = strings.Fields(line)[0]
+		}
+	}
+	try(0, []string{"db", "index", "drop", name}, "was dropped")
+	try(1, []string{"db", "index", "drop", name}, "no index of vectors of that name")
+	try(2, []string{"db", "index", "make", "many"}, "write a number")
+
 	// The same commands as on SQLite, on the same store.
 	try(0, []string{"ingest", "testdata/handbook"}, "4 added")
 	try(0, []string{"ingest", "testdata/handbook"}, "4 unchanged")

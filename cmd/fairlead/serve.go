@@ -42,9 +42,10 @@ func (p *program) serve(ctx context.Context) error {
 		return errors.Join(listenError(a.config.Server.Listen, err), a.Close())
 	}
 	a.announce(ln.Addr().String())
-	watched := a.watch(ctx, p.getenv)
+	watched, measured := a.watch(ctx, p.getenv), a.watchRecall(ctx)
 	err = a.server.Serve(ctx, ln)
 	watched()
+	measured()
 	return errors.Join(err, a.Close())
 }
 

@@ -17,7 +17,7 @@ type Config struct {
 	Telemetry Telemetry          `yaml:"telemetry" doc:"Traces and metrics. Neither ever carries content of requests or documents."`
 	Database  Database           `yaml:"database" doc:"Where documents, vectors, conversations, keys and usage are kept."`
 	Auth      Auth               `yaml:"auth" doc:"How callers prove who they are. Without it every caller is the local one, and the server listens on loopback only."`
-	Record    Record             `yaml:"record" doc:"What is kept of decisions, to try other policies on. It holds no content."`
+	Record    Record             `yaml:"record" doc:"What is kept of decisions, to try other policies on, and of what calls took and cost. It holds no content."`
 	Backends  map[string]Backend `yaml:"backends" doc:"Servers that serve models, by a name of your choice."`
 	Targets   map[string]Target  `yaml:"targets" doc:"Models on backends, by a name of your choice: what routing chooses between. The answerers inside the process (extractive, hashing) and discovered models join them by themselves."`
 	Policies  map[string]Policy  `yaml:"policies" doc:"What steps demand of a target and prefer, by a name of your choice. Without one named default there is a built-in default that prefers the best."`
@@ -96,9 +96,10 @@ func (d *Database) Name() string {
 
 // Vectors is how vectors are searched on PostgreSQL.
 type Vectors struct {
-	ExactRows     int `yaml:"exact_rows" default:"20000" min:"0" max:"10000000" doc:"Up to how many passages, after the filter and labels, all are compared; above it the HNSW index is asked."`
-	EfSearch      int `yaml:"ef_search" default:"100" min:"1" max:"1000" doc:"How many candidates the HNSW index keeps while it searches: more finds more of the nearest and takes longer."`
-	MaxScanTuples int `yaml:"max_scan_tuples" default:"20000" min:"1" max:"100000000" doc:"How many rows the HNSW index goes through before it gives up on a filter. What it gave up on is compared exactly, or the answer says that it is incomplete."`
+	ExactRows     int           `yaml:"exact_rows" default:"20000" min:"0" max:"10000000" doc:"Up to how many passages, after the filter and labels, all are compared; above it the HNSW index is asked."`
+	EfSearch      int           `yaml:"ef_search" default:"100" min:"1" max:"1000" doc:"How many candidates the HNSW index keeps while it searches: more finds more of the nearest and takes longer."`
+	Canary        time.Duration `yaml:"canary" default:"1h" min:"0s" doc:"How often a sample of queries is compared with what comparing all vectors finds: the metric fairlead_retrieval_recall_ratio, and a warning below 0.95. 0s: never, and no sample is kept."`
+	MaxScanTuples int           `yaml:"max_scan_tuples" default:"20000" min:"1" max:"100000000" doc:"How many rows the HNSW index goes through before it gives up on a filter. What it gave up on is compared exactly, or the answer says that it is incomplete."`
 }
 
 // Auth is how callers prove who they are.
@@ -120,10 +121,13 @@ type OIDC struct {
 	Ceiling      label.Label       `yaml:"ceiling" default:"internal" doc:"The highest label of callers, where no claim says it."`
 }
 
-// Record is what is kept of decisions.
+// Record is what is kept of decisions, and of what calls took and cost.
 type Record struct {
-	Decisions bool          `yaml:"decisions" default:"true" doc:"Keep, for each model step of a server's runs, what routing knew, what it decided and what came of it. Commands that run on their own keep nothing."`
-	Keep      time.Duration `yaml:"keep" default:"168h" min:"1s" doc:"How long decisions are kept. Of each tenant no more than the newest 100,000 are."`
+	Decisions   bool          `yaml:"decisions" default:"true" doc:"Keep, for each model step of a server's runs, what routing knew, what it decided and what came of it. Commands that run on their own keep nothing."`
+	Keep        time.Duration `yaml:"keep" default:"168h" min:"1s" doc:"How long decisions are kept. Of each tenant no more than the newest 100,000 are."`
+	Usage       bool          `yaml:"usage" default:"true" doc:"Keep what each call of a server to a model took and cost, and who made it, for fairlead usage. Commands that run on their own keep nothing."`
+	UsageKeep   time.Duration `yaml:"usage_keep" default:"720h" min:"1h" doc:"How long the record of each single call is kept. The sums by day are kept for ever."`
+	UsageFolder string        `yaml:"usage_folder" path:"true" defaultdoc:"the store's folder with SQLite, the working folder with PostgreSQL" doc:"A folder for what the database does not take while the server stops: a file that the next start with the same folder reads back."`
 }
 
 // Backend is a server that serves models. A map of them is keyed by name.

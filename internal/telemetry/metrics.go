@@ -49,6 +49,7 @@ type metrics struct {
 	truncated    *prometheus.CounterVec
 	retractions  prometheus.Counter
 	unrecorded   prometheus.Counter
+	recall       *prometheus.GaugeVec
 	usageLost    prometheus.Counter
 	configOK     prometheus.Gauge
 	configTime   prometheus.Gauge
@@ -56,7 +57,7 @@ type metrics struct {
 	requestTime  *prometheus.HistogramVec
 	inFlight     prometheus.Gauge
 
-	chains, targets, policies, routes names
+	chains, targets, policies, routes, collections names
 }
 
 func newMetrics(b Build) *metrics {
@@ -93,6 +94,8 @@ func newMetrics(b Build) *metrics {
 	m.registry.MustRegister(m.retractions)
 	m.unrecorded = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "decisions_dropped_total", Help: "Runs whose decisions were not recorded, because the record could not keep up or the store failed."})
 	m.registry.MustRegister(m.unrecorded)
+	m.recall = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "fairlead", Name: "retrieval_recall_ratio", Help: "Of the ten nearest passages, the share that the index of a collection finds, over a sample of its queries."}, []string{"collection"})
+	m.registry.MustRegister(m.recall)
 	m.usageLost = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "usage_lost_total", Help: "Records of what attempts cost that were lost: the store did not take them, the queue was full, and no file could hold them."})
 	m.registry.MustRegister(m.usageLost)
 	m.configOK = gauge("config_last_reload_success", "1 when the last load of the configuration went well, else 0.")

@@ -180,6 +180,11 @@ func (t *Telemetry) ConfigReloaded(ok bool) {
 // DecisionsDropped counts runs whose decisions were not recorded.
 func (t *Telemetry) DecisionsDropped(runs int) { t.metrics.unrecorded.Add(float64(runs)) }
 
+// RecallMeasured notes how many of the nearest passages the index of a tenant's collection finds, from 0 to 1.
+func (t *Telemetry) RecallMeasured(tenant, collection string, recall float64) {
+	t.metrics.recall.WithLabelValues(t.metrics.collections.bound(tenant + "/" + collection)).Set(recall)
+}
+
 // UsageLost counts records of what attempts cost that were lost.
 func (t *Telemetry) UsageLost(records int) { t.metrics.usageLost.Add(float64(records)) }
 

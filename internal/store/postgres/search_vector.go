@@ -63,6 +63,7 @@ func (f *finding) both(ctx context.Context, tx pgx.Tx, weight float64, order str
 	if err != nil {
 		return nil, nothing, err
 	}
+	f.store.canaries.offer(f)
 	complete, again, err := f.complete(ctx, tx, out)
 	if err == nil && again {
 		out, err = f.run(ctx, tx, weight, order, top)

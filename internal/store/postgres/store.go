@@ -32,6 +32,8 @@ type Config struct {
 	ExactRows int
 	// EfSearch and MaxScanTuples are those of pgvector's HNSW. 0: 100 and 20,000.
 	EfSearch, MaxScanTuples int
+	// Sample is of how many searches that an index answers one is kept to measure recall with. 0: 64; negative: none.
+	Sample int
 }
 
 func (c Config) withDefaults() Config {
@@ -47,6 +49,7 @@ func (c Config) withDefaults() Config {
 	set(&c.ExactRows, 20_000)
 	set(&c.EfSearch, 100)
 	set(&c.MaxScanTuples, 20_000)
+	set(&c.Sample, 64)
 	return c
 }
 
@@ -60,6 +63,7 @@ type Store struct {
 	timeout setting
 	// frequencies spares searches counting common words.
 	frequencies frequencies
+	canaries    *canaries
 	nowFunc     func() time.Time
 }
 
@@ -101,6 +105,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, pc); err != nil {
 		return nil, translate(ctx, err, doing)
 	}
+	s.canaries = s.startCanaries(max(s.config.Sample, 0))
 	return s, nil
 }
 
@@ -114,6 +119,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close ends the connections, once calls in progress are done.
 func (s *Store) Close() error {
+	s.canaries.close()
 	s.pool.Close()
 	return nil
 }
