@@ -126,10 +126,11 @@ func (s *Store) searching(limit int) []setting {
 	}
 }
 
-// onlyIndex leaves the planner the index as the one way to have rows in the order of their distance.
+// onlyIndex leaves the planner the index as the one way to have rows in the order of their distance, and a look at the
+// document of each as the one way to filter them.
 const onlyIndex = `SELECT set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
-	set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+	set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true)`
 
 // anyPlan undoes onlyIndex.
 const anyPlan = `SELECT set_config('enable_sort', 'on', true), set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true),
-	set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true)`
+	set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true), set_config('enable_material', 'on', true)`

@@ -53,7 +53,7 @@ CREATE FUNCTION match_words(coll bigint, sought text[], known bigint[], passages
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     -- Whoever calls may have switched these off for a statement of its own.
-    SET enable_seqscan = on SET enable_bitmapscan = on SET enable_sort = on SET enable_indexscan = on SET enable_hashjoin = on
+    SET enable_seqscan = on SET enable_bitmapscan = on SET enable_sort = on SET enable_indexscan = on SET enable_hashjoin = on SET enable_material = on
     AS $$
 DECLARE
     who       text := nullif(current_setting('app.tenant', true), '');
