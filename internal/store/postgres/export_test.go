@@ -6,6 +6,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"fairlead/internal/label"
+	"fairlead/retrieval"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -90,4 +93,14 @@ func RollbackWithin(d time.Duration) (undo func()) {
 func Unlock() (undo func()) {
 	local = "false"
 	return func() { local = "true" }
+}
+
+// DocumentsWhere is documentsWhere for the collection of a name.
+func DocumentsWhere(ctx context.Context, tx pgx.Tx, tenant, name string, ceiling label.Label, f retrieval.Filter) (where string, args []any, err error) {
+	c, err := find(ctx, tx, tenant, name, "testing")
+	if err != nil {
+		return "", nil, err
+	}
+	where, err = documentsWhere(tenant, c, ceiling, f, &args, "testing")
+	return where, args, err
 }

@@ -186,6 +186,57 @@ var documentTests = map[string]func(t *testing.T, s Store){
 		}
 		wantURIs(t, "by vector", nearest(t, s, tenant, retrieval.LegQuery{Vector: vectorOf("x")}))
 	},
+	"languages": func(t *testing.T, s Store) {
+		mustInsert(t, s, tenant, collection("docs"))
+		want := func(languages ...string) {
+			t.Helper()
+			c, err := s.CollectionGet(t.Context(), tenant, "docs")
+			if err != nil {
+				t.Fatal(fault.Cause(err))
+			}
+			if diff := cmp.Diff(languages, c.Languages, approximately); diff != "" {
+				t.Errorf("CollectionGet: languages (-want +got):\n%s", diff)
+			}
+			list, err := s.CollectionList(t.Context(), tenant)
+			if err != nil || len(list) != 1 {
+				t.Fatal(len(list), err)
+			}
+			if diff := cmp.Diff(languages, list[0].Languages, approximately); diff != "" {
+				t.Errorf("CollectionList: languages (-want +got):\n%s", diff)
+			}
+		}
+		put := func(uri, language string) {
+			t.Helper()
+			d, p, v := doc{uri: uri, texts: []string{"alpha"}}.build("docs")
+			d.Language = language
+			if err := s.DocumentPut(t.Context(), tenant, d, p, v); err != nil {
+				t.Fatal(fault.Cause(err))
+			}
+			if got, err := s.DocumentGet(t.Context(), tenant, "docs", uri); err != nil || got.Language != language {
+				t.Errorf("DocumentGet = %+v, %v, want the language %q", got, err, language)
+			}
+		}
+		want()
+		put("a", "en")
+		put("b", "de")
+		put("c", "en")
+		want("de", "en")
+		put("d", "")
+		put("e", "zh")
+		want("", "de", "en", "zh")
+		put("b", "en") // its language changes
+		want("", "en", "zh")
+		list, err := s.DocumentList(t.Context(), tenant, "docs", "c", 10)
+		if err != nil || len(list) != 2 || list[0].Language != "" || list[1].Language != "zh" {
+			t.Errorf("DocumentList = %+v, %v", list, err)
+		}
+		for _, uri := range []string{"d", "a"} {
+			if err := s.DocumentDelete(t.Context(), tenant, "docs", uri); err != nil {
+				t.Fatal(fault.Cause(err))
+			}
+		}
+		want("en", "zh")
+	},
 	"two collections hold the same uri": func(t *testing.T, s Store) {
 		for i, name := range []string{"one", "two"} {
 			mustInsert(t, s, tenant, collection(name))
