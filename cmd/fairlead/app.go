@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/record"
+	"fairlead/orchestrator/usage"
 	"fairlead/retrieval"
 	"fairlead/retrieval/split"
 )
@@ -105,8 +107,12 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 		return nil, err
 	}
 	a.closers = append(a.closers, func() error { a.fleet.closeIdle(); return nil })
+	observer, err := a.observer(o.own)
+	if err != nil {
+		return nil, err
+	}
 	a.engine, err = orchestrator.New(orchestrator.Services{
-		Store: a.store, Sessions: a.store, Observer: a.observer(o.own),
+		Store: a.store, Sessions: a.store, Observer: observer,
 		Retrieval: retrieval.Config{
 			LexicalWeight: &a.config.Retrieval.LexicalWeight,
 			Split:         split.Config{TargetBytes: int(a.config.Retrieval.Split.TargetBytes), MaxBytes: int(a.config.Retrieval.Split.MaxBytes)},
@@ -168,21 +174,54 @@ func (a *app) openTelemetry(ctx context.Context) error {
 	return nil
 }
 
-// observer gives what watches runs: telemetry, and for a server the record of decisions.
-func (a *app) observer(own bool) orchestrator.Observer {
-	if own || !a.config.Record.Decisions {
-		return a.telemetry.Observer()
+// observer gives what watches runs: telemetry, and for a server the records of decisions and of usage.
+func (a *app) observer(own bool) (orchestrator.Observer, error) {
+	all := orchestrator.Observers{a.telemetry.Observer()}
+	if own {
+		return all, nil
 	}
-	recorder := record.New(a.store, record.Config{Keep: a.config.Record.Keep, Dropped: a.telemetry.DecisionsDropped, Logger: a.logger})
-	a.closers = append(a.closers, recorder.Close) // before the store
-	return orchestrator.Observers{a.telemetry.Observer(), recorder}
+	c := &a.config.Record
+	if c.Usage {
+		folder, err := a.usageFolder()
+		if err != nil {
+			return nil, err
+		}
+		recorder := usage.New(a.store, usage.Config{Keep: c.UsageKeep, Spill: folder, Lost: a.telemetry.UsageLost, Logger: a.logger})
+		a.closers = append(a.closers, recorder.Close) // before the store
+		all = append(all, recorder)
+	}
+	if c.Decisions {
+		recorder := record.New(a.store, record.Config{Keep: c.Keep, Dropped: a.telemetry.DecisionsDropped, Logger: a.logger})
+		a.closers = append(a.closers, recorder.Close)
+		all = append(all, recorder)
+	}
+	return all, nil
+}
+
+// usageFolder gives the folder of what the database does not take while the server stops, which is made where it is
+// not there: when it is needed it is too late. Empty: there is none, because the store itself is gone then.
+func (a *app) usageFolder() (string, error) {
+	folder := a.config.Record.UsageFolder
+	if file, ok := strings.CutPrefix(a.config.Database.URL.Reveal(), "sqlite:"); ok && folder == "" {
+		if file == ":memory:" {
+			return "", nil
+		}
+		folder = filepath.Dir(file)
+	}
+	if folder == "" {
+		folder = "."
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("making the folder record.usage_folder: %w", err)
+	}
+	return folder, nil
 }
 
 func (a *app) openServer() error {
 	c := a.config.Server
 	api, err := rpc.New(rpc.Config{
 		Runner: a.engine, Router: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
-		Keys: a.access.keys, Tenants: a.store,
+		Keys: a.access.keys, Tenants: a.store, Usage: a.store,
 		Logger: a.logger, MaxBody: int64(c.ReadLimit),
 	})
 	if err != nil {

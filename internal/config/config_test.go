@@ -119,7 +119,7 @@ discover: { ollama: false }
 			OTLP: OTLP{Endpoint: "https://collector:4318", Headers: map[string]Secret{"Authorization": NewSecret("Bearer otlp-canary")}},
 		},
 		Database: Database{URL: NewSecret("sqlite:/etc/fairlead/data/fairlead.db")},
-		Record:   Record{Decisions: true, Keep: 7 * 24 * time.Hour},
+		Record:   Record{Decisions: true, Keep: 7 * 24 * time.Hour, Usage: true, UsageKeep: 30 * 24 * time.Hour},
 		Backends: map[string]Backend{
 			"workstation": workstation,
 			"second":      second,

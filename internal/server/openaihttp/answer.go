@@ -44,7 +44,8 @@ func (a *answer) note(e *orchestrator.Event) {
 	case *orchestrator.RunStarted:
 		a.chain = b.Chain
 	case *orchestrator.AttemptStarted:
-		if b.Target != nil {
+		// What makes vectors and classes does not answer.
+		if b.Target != nil && (b.Target.Does&(providers.Embed|providers.Classify) == 0 || b.Target.Does&(providers.Chat|providers.Extract) != 0) {
 			a.attempts = append(a.attempts, attempt{step: e.Step, target: b.Target.Name, number: b.Attempt})
 		}
 	case *orchestrator.AttemptFailed:
