@@ -78,27 +78,6 @@ func hadamard(x []float32) {
 	}
 }
 
-// unit gives the vector at length one, so that cosines are products, and false when a component is not a
-// finite number. The zero vector stays zero: its cosine with anything is 0.
-func unit(vector []float32) ([]float32, bool) {
-	var sum float64
-	for _, x := range vector {
-		sum += float64(x) * float64(x)
-	}
-	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return nil, false
-	}
-	out := make([]float32, len(vector))
-	if sum == 0 {
-		return out, true
-	}
-	scale := 1 / math.Sqrt(sum)
-	for i, x := range vector {
-		out[i] = float32(float64(x) * scale)
-	}
-	return out, true
-}
-
 // pack gives a vector's bytes, as the tables hold them.
 func pack(vector []float32) []byte {
 	out := make([]byte, 4*len(vector))

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
-	"fairlead/internal/fault"
 	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 	"fairlead/retrieval/analysis"
@@ -28,36 +26,16 @@ func find(ctx context.Context, tx *sql.Tx, tenant, name, doing string) (collecti
 	err := tx.QueryRowContext(ctx, "SELECT id, dimensions, passages, embedder, identity, vector_set FROM collections WHERE tenant = ? AND name = ?", tenant, name).
 		Scan(&c.id, &c.dimensions, &c.passages, &c.embedder, &c.identity, &c.vectorSet)
 	if errors.Is(err, sql.ErrNoRows) {
-		return c, unknownCollection(doing, name)
+		return c, form.UnknownCollection(doing, name)
 	}
 	return c, err
-}
-
-func unknownCollection(doing, name string) error {
-	return fault.New(fault.NotFound, fault.ReasonUnknownColl, "%s: there is no collection %q: list collections to see those there are", doing, name)
-}
-
-func unknownDocument(doing string) error {
-	return fault.New(fault.NotFound, fault.ReasonUnknownDocument, "%s: there is no such document in the collection", doing)
-}
-
-func badRequest(doing, format string, args ...any) error {
-	return fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "%s: %s", doing, fmt.Sprintf(format, args...))
-}
-
-// checkTenant refuses the empty tenant: it is what a caller has that forgot to ask who is calling.
-func checkTenant(tenant, doing string) error {
-	if tenant == "" {
-		return badRequest(doing, "the tenant is empty")
-	}
-	return nil
 }
 
 // CollectionInsert makes a collection with its full-text index. InvalidArgument when its name is empty, its
 // dimensions are not from 0 (words only) to 8192, or its label or weight is none.
 func (s *Store) CollectionInsert(ctx context.Context, tenant string, c retrieval.Collection) error {
 	const doing = "making the collection"
-	if err := checkTenant(tenant, doing); err != nil {
+	if err := form.CheckTenant(tenant, doing); err != nil {
 		return err
 	}
 	if err := form.CheckCollection(c, maxDimensions, doing); err != nil {
@@ -119,7 +97,7 @@ func (s *Store) CollectionGet(ctx context.Context, tenant, name string) (*retrie
 	err := s.read(ctx, doing, func(tx *sql.Tx) (err error) {
 		c, err = scanCollection(tx.QueryRowContext(ctx, "SELECT "+collectionColumns+" FROM "+collectionTables+" WHERE c.tenant = ? AND c.name = ?", tenant, name).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
-			return unknownCollection(doing, name)
+			return form.UnknownCollection(doing, name)
 		}
 		return err
 	})

@@ -35,7 +35,7 @@ func resolve(ctx context.Context, tx *sql.Tx, c collection, idOrURI, doing strin
 			Scan(&d.id, &d.passages)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
-		return d, unknownDocument(doing)
+		return d, form.UnknownDocument(doing)
 	}
 	return d, err
 }
@@ -88,7 +88,7 @@ func (s *Store) DocumentFingerprint(ctx context.Context, tenant, collection, id 
 func (s *Store) DocumentList(ctx context.Context, tenant, collection, after string, limit int) ([]retrieval.Document, error) {
 	const doing = "listing documents"
 	if limit <= 0 {
-		return nil, badRequest(doing, "the limit is %d: use 1 or more", limit)
+		return nil, form.BadRequest(doing, "the limit is %d: use 1 or more", limit)
 	}
 	var list []retrieval.Document
 	err := s.read(ctx, doing, func(tx *sql.Tx) error {

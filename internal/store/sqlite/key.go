@@ -9,6 +9,7 @@ import (
 
 	"fairlead/internal/auth/keys"
 	"fairlead/internal/fault"
+	"fairlead/internal/store/form"
 )
 
 var _ keys.Store = (*Store)(nil)
@@ -75,7 +76,7 @@ func (s *Store) KeyInsert(ctx context.Context, k keys.Key, h keys.Hash) error {
 
 func insertKey(ctx context.Context, tx *sql.Tx, k keys.Key, h keys.Hash, doing string) error {
 	if k.ID == "" || k.Tenant == "" {
-		return badRequest(doing, "its id or its tenant is empty")
+		return form.BadRequest(doing, "its id or its tenant is empty")
 	}
 	var there bool
 	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM tenants WHERE tenant = ?)", k.Tenant).Scan(&there); err != nil {

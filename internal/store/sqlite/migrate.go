@@ -27,8 +27,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	sources := p.ListSources()
 	known := sources[len(sources)-1].Version
-	// Another process may be migrating the same file: then this one loses once, and finds it done.
-	for try := range 2 {
+	// Another process may be migrating the same file: each time that this one loses, it finds a version more done.
+	for range len(sources) + 1 {
 		var version int64
 		version, err = p.GetDBVersion(ctx)
 		if err == nil && version > known {
@@ -41,7 +41,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil || try > 0 {
+		if ctx.Err() != nil {
 			break
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 
 	"fairlead/internal/fault"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) PassagesGet(ctx context.Context, tenant, collection string, ids 
 	const doing = "reading passages"
 	list, err := json.Marshal(ids)
 	if err != nil {
-		return nil, badRequest(doing, "the ids cannot be written as JSON")
+		return nil, form.BadRequest(doing, "the ids cannot be written as JSON")
 	}
 	var found []retrieval.Passage
 	err = s.read(ctx, doing, func(tx *sql.Tx) error {

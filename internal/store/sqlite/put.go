@@ -70,24 +70,24 @@ func encodeVectors(c set, passages int, vectors [][]float32, doing string) (pack
 	if c.dimensions == 0 {
 		for _, v := range vectors {
 			if len(v) != 0 {
-				return nil, nil, badRequest(doing, "a vector has %d dimensions and the collection has none", len(v))
+				return nil, nil, form.BadRequest(doing, "a vector has %d dimensions and the collection has none", len(v))
 			}
 		}
 		return nil, nil, nil // words alone
 	}
 	if len(vectors) != passages {
-		return nil, nil, badRequest(doing, "there are %d vectors for %d passages", len(vectors), passages)
+		return nil, nil, form.BadRequest(doing, "there are %d vectors for %d passages", len(vectors), passages)
 	}
 	e := encoderOf(c.dimensions)
 	scratch := make([]float32, e.bits)
 	packed, codes = make([][]byte, len(vectors)), make([][]byte, len(vectors))
 	for i, v := range vectors {
 		if len(v) != c.dimensions {
-			return nil, nil, badRequest(doing, "a vector has %d dimensions and the collection has %d", len(v), c.dimensions)
+			return nil, nil, form.BadRequest(doing, "a vector has %d dimensions and the collection has %d", len(v), c.dimensions)
 		}
 		u, ok := form.Unit(v)
 		if !ok {
-			return nil, nil, badRequest(doing, "a vector holds something that is not a finite number")
+			return nil, nil, form.BadRequest(doing, "a vector holds something that is not a finite number")
 		}
 		packed[i], codes[i] = pack(u), e.encode(u, scratch)
 	}

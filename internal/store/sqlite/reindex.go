@@ -7,6 +7,7 @@ import (
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -17,9 +18,9 @@ func (s *Store) ReindexBegin(ctx context.Context, tenant, name string, to retrie
 	const doing = "reindexing the collection"
 	switch {
 	case to.Embedder == "":
-		return nil, badRequest(doing, "the embedder has no name")
+		return nil, form.BadRequest(doing, "the embedder has no name")
 	case to.Dimensions < 1 || to.Dimensions > maxDimensions:
-		return nil, badRequest(doing, "its vectors have %d dimensions: use from 1 to %d", to.Dimensions, maxDimensions)
+		return nil, form.BadRequest(doing, "its vectors have %d dimensions: use from 1 to %d", to.Dimensions, maxDimensions)
 	}
 	var r *reindex
 	err := s.write(ctx, doing, func(tx *sql.Tx) error {
@@ -73,7 +74,7 @@ const withoutVector = "p.collection = ? AND p.id > ? AND NOT EXISTS (SELECT 1 FR
 func (s *Store) ReindexPending(ctx context.Context, tenant, name string, limit int) ([]retrieval.Passage, error) {
 	const doing = "looking for passages to reindex"
 	if limit <= 0 {
-		return nil, badRequest(doing, "the limit is %d: use 1 or more", limit)
+		return nil, form.BadRequest(doing, "the limit is %d: use 1 or more", limit)
 	}
 	var pending []retrieval.Passage
 	err := s.read(ctx, doing, func(tx *sql.Tx) error {
@@ -105,7 +106,7 @@ func (s *Store) ReindexPut(ctx context.Context, tenant, name string, ids []strin
 	const doing = "storing vectors of the reindex"
 	list, err := json.Marshal(ids)
 	if err != nil {
-		return badRequest(doing, "the ids cannot be written as JSON")
+		return form.BadRequest(doing, "the ids cannot be written as JSON")
 	}
 	return s.write(ctx, doing, func(tx *sql.Tx) error {
 		c, r, err := openReindex(ctx, tx, tenant, name, doing)

@@ -13,6 +13,7 @@ import (
 
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -111,8 +112,8 @@ func TestCodesTellTheAngle(t *testing.T) {
 					b[i] = a[i] + float32(r.NormFloat64())
 					b[r.IntN(dims)] += float32(r.NormFloat64())
 				}
-				a, _ = unit(a)
-				b, _ = unit(b)
+				a, _ = form.Unit(a)
+				b, _ = form.Unit(b)
 				words := make([]uint64, e.bits/64)
 				code := e.encode(a, scratch)
 				for i := range words {
@@ -134,12 +135,12 @@ func TestCodesTellTheAngle(t *testing.T) {
 
 func TestUnitAndDot(t *testing.T) {
 	for _, v := range [][]float32{{3, 4}, {1e-30, 0, 0}, {1e30, 1e30, 1e30, 1e30, 1e30}} {
-		u, ok := unit(v)
+		u, ok := form.Unit(v)
 		if !ok || math.Abs(dot(u, pack(u))-1) > 1e-6 {
-			t.Errorf("unit(%v) = %v, %v", v, u, ok)
+			t.Errorf("form.Unit(%v) = %v, %v", v, u, ok)
 		}
 	}
-	if _, ok := unit([]float32{1, float32(math.Inf(1))}); ok {
+	if _, ok := form.Unit([]float32{1, float32(math.Inf(1))}); ok {
 		t.Error("an infinite number has a direction")
 	}
 }

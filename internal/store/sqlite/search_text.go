@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 	"fairlead/retrieval/analysis"
 )
@@ -17,7 +18,7 @@ var weights = fmt.Sprintf("%g, %g, %g", analysis.TitleWeight, analysis.HeadingWe
 func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQuery) (*retrieval.Leg, error) {
 	const doing = "searching by words"
 	if q.Limit <= 0 {
-		return nil, badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
+		return nil, form.BadRequest(doing, "the limit is %d: use 1 or more", q.Limit)
 	}
 	leg := &retrieval.Leg{Scan: retrieval.Scan{Method: "words", Why: "the collection's own index of words", Rows: -1}}
 	err := s.read(ctx, doing, func(tx *sql.Tx) error {

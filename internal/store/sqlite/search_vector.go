@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"fairlead/internal/store/form"
 	"fairlead/retrieval"
 )
 
@@ -28,11 +29,11 @@ const (
 func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.LegQuery) (*retrieval.Leg, error) {
 	const doing = "searching by vector"
 	if q.Limit <= 0 {
-		return nil, badRequest(doing, "the limit is %d: use 1 or more", q.Limit)
+		return nil, form.BadRequest(doing, "the limit is %d: use 1 or more", q.Limit)
 	}
-	vector, ok := unit(q.Vector)
+	vector, ok := form.Unit(q.Vector)
 	if !ok {
-		return nil, badRequest(doing, "the vector holds something that is not a finite number")
+		return nil, form.BadRequest(doing, "the vector holds something that is not a finite number")
 	}
 	leg := &retrieval.Leg{Scan: retrieval.Scan{Method: "exact", Why: "there is nothing to search"}}
 	err := s.read(ctx, doing, func(tx *sql.Tx) error {
@@ -44,7 +45,7 @@ func (s *Store) SearchVector(ctx context.Context, tenant string, q retrieval.Leg
 			return err
 		}
 		if len(vector) != c.dimensions {
-			return badRequest(doing, "the vector has %d dimensions and the collection has %d", len(vector), c.dimensions)
+			return form.BadRequest(doing, "the vector has %d dimensions and the collection has %d", len(vector), c.dimensions)
 		}
 		w, err := documentsWhere(c, q.MaxLabel, q.Filter, doing)
 		if err != nil {

@@ -40,7 +40,7 @@ func (s *Store) SessionMessages(ctx context.Context, tenant, session string, lim
 // becomes the highest of those appended. InvalidArgument when the tenant, the session or the label is none.
 func (s *Store) SessionAppend(ctx context.Context, tenant, session string, l label.Label, messages []providers.Message) error {
 	const doing = "remembering the conversation"
-	if err := checkTenant(tenant, doing); err != nil {
+	if err := form.CheckTenant(tenant, doing); err != nil {
 		return err
 	}
 	if err := form.CheckSession(session, l, doing); err != nil {

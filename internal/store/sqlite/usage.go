@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"fairlead/internal/store/form"
 	"fairlead/orchestrator/usage"
 	"fairlead/providers"
 )
@@ -122,7 +123,7 @@ func dayNumber(t time.Time) int64 { return usage.DayOf(t).Unix() / (24 * 60 * 60
 // ReasonTooLarge where one does not fit.
 func (s *Store) UsageSum(ctx context.Context, tenant string, q usage.Query) ([]usage.Sum, error) {
 	const doing = "summing usage"
-	if err := checkTenant(tenant, doing); err != nil {
+	if err := form.CheckTenant(tenant, doing); err != nil {
 		return nil, err
 	}
 	if err := q.Check(); err != nil {
@@ -193,7 +194,7 @@ func (s *Store) UsageSum(ctx context.Context, tenant string, q usage.Query) ([]u
 // with yield's first error.
 func (s *Store) UsageSince(ctx context.Context, tenant string, since time.Time, limit int, yield func(*usage.Record) error) error {
 	const doing = "reading usage"
-	if err := checkTenant(tenant, doing); err != nil {
+	if err := form.CheckTenant(tenant, doing); err != nil {
 		return err
 	}
 	if limit <= 0 {
