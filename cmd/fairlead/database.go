@@ -20,7 +20,7 @@ func openDatabase(ctx context.Context, d *config.Database) (store.Store, error) 
 	if d.Postgres() {
 		s, err := postgres.Open(ctx, postgresConfig(d))
 		if err != nil {
-			return nil, fmt.Errorf("opening the store %s: %w", d.Name(), err)
+			return nil, fmt.Errorf("opening the store %s: %w", d.URL, err)
 		}
 		return s, nil
 	}

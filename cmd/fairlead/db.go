@@ -65,7 +65,7 @@ grants it what it needs. Several may run it at once. When it is killed nothing i
 					if err != nil {
 						return err
 					}
-					return errors.Join(p.tell(map[string]any{"database": d.Name(), "to": sqlite.SchemaVersion()}, "%s: the schema is %d, up to date", d.Name(), sqlite.SchemaVersion()), s.Close())
+					return errors.Join(p.tell(map[string]any{"database": d.URL, "to": sqlite.SchemaVersion()}, "%s: the schema is %d, up to date", d.URL, sqlite.SchemaVersion()), s.Close())
 				}
 				if !d.OwnerURL.Set() {
 					return &usageError{errors.New("migrating needs a user that may make tables: name it in database.owner_url, or FAIRLEAD_DATABASE_OWNER_URL")}
@@ -82,7 +82,7 @@ grants it what it needs. Several may run it at once. When it is killed nothing i
 				if m.From == m.To {
 					what = fmt.Sprintf("the schema is %d, up to date", m.To)
 				}
-				return p.tell(map[string]any{"database": d.Name(), "from": m.From, "to": m.To, "role": m.Role, "role_made": m.Made}, "%s: %s; the role %s %s", d.Name(), what, m.Role, made)
+				return p.tell(map[string]any{"database": d.URL, "from": m.From, "to": m.To, "role": m.Role, "role_made": m.Made}, "%s: %s; the role %s %s", d.URL, what, m.Role, made)
 			})
 		},
 	}
@@ -106,7 +106,7 @@ func (p *program) dbStatusCommand() *cobra.Command {
 				case version > known:
 					text = "newer than this program"
 				}
-				if err := p.tell(map[string]any{"database": d.Name(), "version": version, "known": known, "status": text}, "%s: the schema is %d and this program knows %d: %s", d.Name(), version, known, text); err != nil {
+				if err := p.tell(map[string]any{"database": d.URL, "version": version, "known": known, "status": text}, "%s: the schema is %d and this program knows %d: %s", d.URL, version, known, text); err != nil {
 					return err
 				}
 				switch {

@@ -69,7 +69,7 @@ func (a *app) announce(address string) {
 	if a.config.Server.TLS.Cert != "" {
 		scheme = "https"
 	}
-	a.logger.Info("serving", "address", scheme+"://"+address, "store", a.config.Database.Name(), "version", telemetry.ReadBuild(version).Version, "auto", a.engine.Auto())
+	a.logger.Info("serving", "address", scheme+"://"+address, "store", a.config.Database.URL, "version", telemetry.ReadBuild(version).Version, "auto", a.engine.Auto())
 	if a.access.authenticate == nil {
 		level := slog.LevelInfo
 		if a.config.Server.AllowUnauthenticated {

@@ -62,6 +62,6 @@ func (c *Config) resolveDatabase(d *decoder) {
 		return
 	}
 	if d.report.origins["database.url"].Kind == OriginFile {
-		c.Database.URL = NewSecret(sqliteScheme + filepath.Join(d.dir, file))
+		c.Database.URL = NewAddress(sqliteScheme + filepath.Join(d.dir, file))
 	}
 }

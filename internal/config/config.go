@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"strings"
 	"time"
 
@@ -74,8 +73,8 @@ type OTLP struct {
 
 // Database is where things are kept.
 type Database struct {
-	URL       Secret        `yaml:"url" default:"sqlite:fairlead.db" doc:"sqlite:FILE, which is made when it is not there; or postgres://USER:PASSWORD@HOST/DATABASE with pgvector, whose user is neither a superuser nor the owner of the tables: fairlead db migrate makes both."`
-	OwnerURL  Secret        `yaml:"owner_url" doc:"PostgreSQL: the same database for a user that may make tables and roles. Only the fairlead db commands use it; give it to nothing that serves."`
+	URL       Address       `yaml:"url" default:"sqlite:fairlead.db" doc:"sqlite:FILE, which is made when it is not there; or postgres://USER:PASSWORD@HOST/DATABASE with pgvector, whose user is neither a superuser nor the owner of the tables: fairlead db migrate makes both."`
+	OwnerURL  Address       `yaml:"owner_url" doc:"PostgreSQL: the same database for a user that may make tables and roles. Only the fairlead db commands use it; give it to nothing that serves."`
 	Pool      int           `yaml:"pool" default:"0" min:"0" max:"1000" doc:"PostgreSQL: the most connections of this process. 0: four for each processor, from 8 to 64."`
 	PgBouncer bool          `yaml:"pgbouncer" default:"false" doc:"PostgreSQL: the URL leads to a PgBouncer in transaction mode, so nothing may be prepared that outlives a transaction."`
 	Statement time.Duration `yaml:"statement_timeout" default:"30s" min:"1ms" doc:"PostgreSQL: the most time for one statement of a call. Storing and deleting take as long as they take."`
@@ -84,15 +83,6 @@ type Database struct {
 
 // Postgres says whether the URL leads to PostgreSQL.
 func (d *Database) Postgres() bool { return strings.HasPrefix(d.URL.Reveal(), "postgres") }
-
-// Name gives the URL as it may be shown: without a password.
-func (d *Database) Name() string {
-	u, err := url.Parse(d.URL.Reveal())
-	if !d.Postgres() || err != nil {
-		return d.URL.Reveal()
-	}
-	return u.Scheme + "://" + u.Host + u.Path
-}
 
 // Vectors is how vectors are searched on PostgreSQL.
 type Vectors struct {

@@ -118,7 +118,9 @@ discover: { ollama: false }
 			ServiceName: "fairlead", SampleRatio: 0.25,
 			OTLP: OTLP{Endpoint: "https://collector:4318", Headers: map[string]Secret{"Authorization": NewSecret("Bearer otlp-canary")}},
 		},
-		Database: Database{URL: NewSecret("sqlite:/etc/fairlead/data/fairlead.db")},
+		Database: Database{URL: NewAddress("sqlite:/etc/fairlead/data/fairlead.db"), Statement: 30 * time.Second,
+			Vectors: Vectors{ExactRows: 20_000, EfSearch: 100, MaxScanTuples: 20_000, Canary: time.Hour}},
+		Auth: Auth{OIDC: OIDC{Tenant: "default", ScopesClaim: "scope", Ceiling: label.Internal}},
 		Record:   Record{Decisions: true, Keep: 7 * 24 * time.Hour, Usage: true, UsageKeep: 30 * 24 * time.Hour},
 		Backends: map[string]Backend{
 			"workstation": workstation,
@@ -184,7 +186,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			text: "server: { listn: x }\nlogg: {}\n",
 			want: []string{
 				"/etc/fairlead/f.yaml:1:11: server.listn: unknown key; did you mean listen? (allowed: listen, allow_unauthenticated, hosts, tls, cors_origins, read_limit, max_in_flight, header_timeout, read_timeout, write_timeout, idle_timeout, request_timeout, drain_delay, drain_grace)",
-				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, record, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
+				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, auth, record, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
 			},
 		},
 		{
@@ -267,9 +269,9 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 		},
 		{
 			name: "on the way",
-			text: "database: { url: \"postgres://u:canary@h/db\" }\nbackends: { a: { kind: tfserving, cost: { gpu_day_usd: 1 } }, b: { kind: scripted, cost: {} }, c: { kind: hashing, cost: { amortised: true } } }\npolicies: { p: { prefer: { cost: 0 }, require: { at: p42 } }, q: { prefer: { speed: 1 } }, r: { prefer: { cost: -1 } }, s: { prefer: [cost] }, t: { prefer: {} } }\n",
+			text: "database: { url: \"mysql://u:canary@h/db\" }\nbackends: { a: { kind: tfserving, cost: { gpu_day_usd: 1 } }, b: { kind: scripted, cost: {} }, c: { kind: hashing, cost: { amortised: true } } }\npolicies: { p: { prefer: { cost: 0 }, require: { at: p42 } }, q: { prefer: { speed: 1 } }, r: { prefer: { cost: -1 } }, s: { prefer: [cost] }, t: { prefer: {} } }\n",
 			want: []string{
-				"f.yaml:1:18: database.url: this build stores in SQLite only: write sqlite:FILE",
+				"f.yaml:1:18: database.url: want sqlite:FILE, such as sqlite:fairlead.db, or postgres://USER:PASSWORD@HOST/DATABASE",
 				"f.yaml:2:24: backends.a.kind: kind tfserving is not supported yet: use one that the reference lists",
 				"f.yaml:2:43: backends.a.cost.gpu_day_usd: unknown key (allowed: gpu_hour_usd, amortised)",
 				"f.yaml:2:90: backends.b.cost.gpu_hour_usd: must be set: want US dollars for an hour, or amortised: true",

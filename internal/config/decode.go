@@ -328,7 +328,7 @@ func (d *decoder) leaf(s *setting, path string, node ast.Node, v reflect.Value) 
 		d.wrong(node, path, "want %s, got %s", s.wants(), describeNode(node))
 		return
 	}
-	if s.kind == kindSecret && !used && text != "" {
+	if s.confidential(text) && !used && text != "" {
 		d.warn(node, path, "a secret written out in the file: write ${NAME} and set NAME in the environment")
 	}
 	if err := s.parse(v, d.resolvePath(s, text)); err != nil {
@@ -338,7 +338,7 @@ func (d *decoder) leaf(s *setting, path string, node ast.Node, v reflect.Value) 
 
 // refused says why a value is not allowed, and repeats it when it cannot be a secret.
 func (d *decoder) refused(err error, s *setting, path, text string, used bool) string {
-	return refusal(err, s, path, text, !used && s.kind != kindSecret)
+	return refusal(err, s, path, text, !used && !s.confidential(text))
 }
 
 func (d *decoder) resolvePath(s *setting, text string) string {

@@ -189,7 +189,7 @@ func assign(s *setting, v reflect.Value, path, rest, text string) (string, error
 	switch {
 	case rest == "" && s.leaf():
 		if err := s.parse(v, text); err != nil {
-			return path, errors.New(refusal(err, s, path, text, s.kind != kindSecret))
+			return path, errors.New(refusal(err, s, path, text, !s.confidential(text)))
 		}
 		return path, nil
 	case rest == "":

@@ -94,10 +94,13 @@ func (s *setting) defaultText() string {
 // valueDoc says what a setting takes, for the page.
 func (s *setting) valueDoc() string {
 	text := map[kind]string{
-		kindString: "text", kindSecret: "secret", kindBool: "true or false", kindInt: "whole number",
+		kindString: "text", kindSecret: "secret", kindAddress: "address", kindBool: "true or false", kindInt: "whole number",
 		kindFloat: "number", kindDuration: "duration", kindSize: "size", kindList: "list of texts",
-		kindLabel: "label", kindMap: "secrets by name",
+		kindLabel: "label", kindMap: "texts by name",
 	}[s.kind]
+	if s.kind == kindMap && s.elem.kind == kindSecret {
+		text = "secrets by name"
+	}
 	if s.path {
 		text = strings.Replace(text, "text", "path", 1)
 	}

@@ -21,6 +21,8 @@ func (s *setting) parse(v reflect.Value, text string) error {
 		parsed.SetString(text)
 	case kindSecret:
 		parsed.Set(reflect.ValueOf(NewSecret(text)))
+	case kindAddress:
+		parsed.Set(reflect.ValueOf(NewAddress(text)))
 	case kindList:
 		var items []string
 		for item := range strings.SplitSeq(text, ",") {

@@ -60,7 +60,7 @@ func TestEverySettingIsDescribed(t *testing.T) {
 			t.Errorf("%s: a key in lower case and a doc that is a sentence are needed, got %q", path, s.doc)
 		}
 		if s.leaf() && !s.hasDef && s.defDoc == "" && !s.required &&
-			s.kind != kindString && s.kind != kindSecret && s.kind != kindList {
+			s.kind != kindString && s.kind != kindSecret && s.kind != kindAddress && s.kind != kindList {
 			t.Errorf("%s: neither a default nor a defaultdoc", path)
 		}
 		if !strings.Contains(page, strings.ReplaceAll(s.doc, "|", `\|`)) {
@@ -93,6 +93,10 @@ func TestEveryVariableIsRead(t *testing.T) {
 			value = "127.0.0.1:7"
 		case path == "database.url":
 			value = "sqlite:x"
+		case path == "database.owner_url":
+			value = "postgres://o@h/db"
+		case path == "record.usage_keep":
+			value = "7h"
 		case strings.HasSuffix(path, "endpoint"):
 			value = "http://x"
 		case path == "chat.default_policy":
@@ -253,7 +257,7 @@ func toJSON(t *testing.T, v any) string {
 
 // TestDumpLoadsAgain holds for all but secrets, which are masked.
 func TestDumpLoadsAgain(t *testing.T) {
-	c, _, err := loadText(t, uncommented(), "OPENAI_API_KEY=canary")
+	c, _, err := loadText(t, uncommented(), "OPENAI_API_KEY=key-canary")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,10 +265,10 @@ func TestDumpLoadsAgain(t *testing.T) {
 	p.Require.When = "a == \"x\\n\" ? '${A}' : '$${' # no\n\ttrue: \u00e9\u2028\x01"
 	c.Policies["default"] = p
 	dump := c.Dump(nil)
-	if strings.Contains(dump, "canary") {
+	if strings.Contains(dump, "key-canary") {
 		t.Errorf("a secret shows:\n%s", dump)
 	}
-	got, _, err := loadText(t, strings.ReplaceAll(dump, Mask, "${OPENAI_API_KEY}"), "OPENAI_API_KEY=canary")
+	got, _, err := loadText(t, strings.ReplaceAll(dump, Mask, "${OPENAI_API_KEY}"), "OPENAI_API_KEY=key-canary")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, dump)
 	}
@@ -295,7 +299,7 @@ func FuzzLoad(f *testing.F) {
 		// What loads can be written and loaded again. The default of the database, once it stands in the
 		// file, is relative to it.
 		if c.Database.URL.Reveal() == "sqlite:fairlead.db" {
-			c.Database.URL = NewSecret("sqlite:/d/fairlead.db")
+			c.Database.URL = NewAddress("sqlite:/d/fairlead.db")
 		}
 		dump := c.Dump(nil)
 		again, _, err := load(Options{Path: "/d/f.yaml", Environ: []string{"A=x"}}, []byte(dump))

@@ -19,6 +19,7 @@ const (
 	kindList // of texts
 	kindString
 	kindSecret
+	kindAddress
 	kindBool
 	kindInt
 	kindFloat
@@ -66,10 +67,16 @@ var schema = sync.OnceValue(func() *setting {
 
 var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[Secret]():        kindSecret,
+	reflect.TypeFor[Address]():       kindAddress,
 	reflect.TypeFor[time.Duration](): kindDuration,
 	reflect.TypeFor[Size]():          kindSize,
 	reflect.TypeFor[label.Label]():   kindLabel,
 	reflect.TypeFor[[]string]():      kindList,
+}
+
+// confidential says whether a value of the setting must not be shown.
+func (s *setting) confidential(text string) bool {
+	return s.kind == kindSecret || s.kind == kindAddress && NewAddress(text).secret()
 }
 
 // describe fills in what the type of a setting says. A type that Config may not have is a mistake in the

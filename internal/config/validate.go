@@ -106,7 +106,7 @@ func (k *checker) database() {
 }
 
 // databaseURL checks an address without ever saying it: it has a password.
-func (k *checker) databaseURL(at string, url Secret, file bool) {
+func (k *checker) databaseURL(at string, url Address, file bool) {
 	switch scheme, rest, _ := strings.Cut(url.Reveal(), ":"); {
 	case (scheme == "postgres" || scheme == "postgresql") && strings.HasPrefix(rest, "//"):
 	case file && (scheme != "sqlite" || rest == "" || strings.HasPrefix(rest, "//")):
