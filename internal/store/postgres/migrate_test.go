@@ -410,8 +410,9 @@ func TestPasswords(t *testing.T) {
 			if err := testdb.OpenPostgres(t, d, postgres.Config{URL: app}).Ping(t.Context()); err != nil {
 				t.Errorf("Ping: %v", fault.Cause(err))
 			}
-			_, err := postgres.Open(t.Context(), postgres.Config{URL: as(t, d.OwnerURL, role, password+"x")})
+			s, err := postgres.Open(t.Context(), postgres.Config{URL: as(t, d.OwnerURL, role, password+"x")})
 			if err == nil {
+				s.Close()
 				return // this server lets anyone in
 			}
 			asked++
