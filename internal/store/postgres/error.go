@@ -37,6 +37,8 @@ func translate(ctx context.Context, err error, doing string) error {
 		return fault.Wrap(err, fault.AlreadyExists, fault.ReasonBadRequest, "%s: there is one of that name already", doing)
 	case "22021", "22P05": // a character that text cannot hold
 		return fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "%s: a text holds a character that the database cannot keep", doing)
+	case "54000": // a row of an index
+		return fault.Wrap(err, fault.InvalidArgument, fault.ReasonTooLarge, "%s: a name, an id or a key is longer than the database can look up", doing)
 	case "42501":
 		return fault.Wrap(err, fault.Internal, fault.ReasonInternal, "%s: the database refused a row or a right: run fairlead db doctor", doing)
 	}
