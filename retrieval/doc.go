@@ -27,6 +27,13 @@
 // mapped to [0,1] and summed with the collection's weight. A search does not die with its embedder: when
 // the query cannot be embedded in time it goes on by words alone, and says so.
 //
+// # Reindexing
+//
+// Vectors of two models cannot be compared, and the model behind an embedder's name can change. So a collection keeps
+// the identity of the model that made its vectors: an embedder of another is refused by Ingest, and a search goes on
+// by words alone, until Reindex has made a second set of vectors beside the one that is searched and swapped. The
+// store holds the line, too: what was embedded before a swap is not stored, or searched by, after it.
+//
 // # Labels
 //
 // A document's label is its own or its collection's, whichever is higher. Every call that touches

@@ -46,7 +46,7 @@ func (p *program) reindex(cmd *cobra.Command, req *fairleadv1.ReindexCollectionR
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // its error is told below
 	started := time.Now()
 	show := p.reindexProgress(started)
 	var last *fairleadv1.Reindex

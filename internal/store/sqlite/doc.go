@@ -26,6 +26,15 @@
 // or what a filter leaves of it is small, all of it is ranked at full precision. Filters and labels are
 // applied before the limit in every case, so fewer hits than asked means that there are no more.
 //
+// # Sets of vectors
+//
+// A passage has a vector in each set of its collection's: the one that is searched and, while a reindex is open,
+// the one that it makes. A set has a number that is never given twice, which is part of the rows of its vectors and
+// codes, and the collection says which number is searched. So a swap writes three rows, however many passages there
+// are (20,000: 5 ms), and a search, which is one snapshot, sees one set or the other. The sweep then deletes the old
+// one in short steps. reindexes.up_to, below which every passage has a vector, keeps the search for what is missing
+// from stepping over what is done; rows of passages grow, and there is one writer, so nothing comes in below it.
+//
 // # Deletion
 //
 // What is deleted or replaced is found no more once the call returns, and is then taken out of the file.
