@@ -148,13 +148,18 @@ const upsertDocument = `INSERT INTO documents (tenant, collection, doc_id, uri, 
 func (p *putter) document(ctx context.Context, tx pgx.Tx, c collection) (change tally, id int64, ids []int64, err error) {
 	d := p.d
 	isNew := false
-	// Whoever puts the same document waits here, and then sees what this one wrote.
-	err = tx.QueryRow(ctx, upsertDocument, p.tenant, c.id, d.ID, d.URI, d.Title, d.MediaType, d.Language, int16(d.Label), p.metadata,
-		d.ContentHash, d.Fingerprint, d.SourceBytes, len(p.passages), micro(d.CreatedAt), micro(d.UpdatedAt)).Scan(&id, &isNew)
-	if err != nil {
+	var b pgx.Batch
+	// Whoever puts the same document waits here, and then sees what this one wrote. The conflict that is handled below
+	// is one of ids: without the wait, who comes second can run into that of the uris first.
+	b.Queue("SELECT pg_advisory_xact_lock(hashtextextended($1, $2))", d.ID, c.id)
+	b.Queue(upsertDocument, p.tenant, c.id, d.ID, d.URI, d.Title, d.MediaType, d.Language, int16(d.Label), p.metadata,
+		d.ContentHash, d.Fingerprint, d.SourceBytes, len(p.passages), micro(d.CreatedAt), micro(d.UpdatedAt)).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&id, &isNew)
+	})
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 		return change, 0, nil, err
 	}
-	var b pgx.Batch
+	b = pgx.Batch{}
 	if isNew {
 		change.documents = 1
 	} else {

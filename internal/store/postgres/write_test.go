@@ -139,3 +139,45 @@ func TestDeletionComesThrough(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestPutsThatWakeTogether has writers of one new document wait for a transaction that comes to nothing, so that all go
+// on in the same moment: none may run into what another just wrote.
+func TestPutsThatWakeTogether(t *testing.T) {
+	d := testdb.PostgresDatabase(t)
+	s := testdb.OpenPostgres(t, d, postgres.Config{Pool: 8})
+	if err := s.CollectionInsert(t.Context(), whose, retrieval.Collection{Name: "docs", Dimensions: writtenLength}); err != nil {
+		t.Fatal(fault.Cause(err))
+	}
+	watch := connect(t, d.OwnerURL)
+	for round := range 10 {
+		document, passages, vectors := written(round, 1)
+		var wg sync.WaitGroup
+		nothing := errors.New("it comes to nothing")
+		err := s.Write(t.Context(), whose, "testing", func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), `INSERT INTO documents (tenant, collection, doc_id, uri, title, media_type, language, label, metadata, content_hash, fingerprint, source_bytes, passages, created_at, updated_at)
+				SELECT tenant, id, $1, $2, '', '', '', 1, '{}', '', '', 0, 0, now(), now() FROM collections`, document.ID, document.URI); err != nil {
+				return err
+			}
+			const writers = 5
+			for range writers {
+				wg.Go(func() {
+					if err := s.DocumentPut(t.Context(), whose, document, passages, vectors); err != nil {
+						t.Errorf("DocumentPut: %v", fault.Cause(err))
+					}
+				})
+			}
+			for waiting := 0; waiting < writers; {
+				if err := watch.QueryRow(t.Context(), `SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+					WHERE NOT l.granted AND a.datname = current_database() AND pg_sleep(0.005) IS NOT NULL`).Scan(&waiting); err != nil {
+					return err
+				}
+			}
+			return nothing
+		})
+		wg.Wait()
+		if !errors.Is(err, nothing) {
+			t.Fatal(fault.Cause(err))
+		}
+	}
+	checkWhole(t, d)
+}

@@ -95,6 +95,39 @@ var concurrentTests = map[string]func(t *testing.T, s Store){
 		})
 		wantVersion(t, s, 25)
 	},
+	"the same new document by many": func(t *testing.T, s Store) {
+		mustInsert(t, s, tenant, collection("docs"))
+		const n, writers = 15, 8
+		starts := make([]chan struct{}, n)
+		for i := range starts {
+			starts[i] = make(chan struct{})
+		}
+		var wait sync.WaitGroup
+		wait.Add(writers)
+		side(t, writers, func(who int) error {
+			for i, start := range starts {
+				d, p, v := doc{uri: fmt.Sprint(i), title: fmt.Sprint("writer", who), texts: []string{"alpha", "beta"}}.build("docs")
+				if wait.Done(); who == 0 { // all at once
+					wait.Wait()
+					wait.Add(writers)
+					close(start)
+				}
+				<-start
+				if err := s.DocumentPut(t.Context(), tenant, d, p, v); err != nil {
+					t.Errorf("document %d: %v", i, fault.Cause(err))
+				}
+			}
+			return nil
+		})
+		if c, err := s.CollectionGet(t.Context(), tenant, "docs"); err != nil || c.Documents != n || c.Passages != 2*n {
+			t.Errorf("counts are %+v, %v", c, err)
+		}
+		for _, h := range words(t, s, tenant, retrieval.LegQuery{Text: "alpha"}) {
+			if d, err := s.DocumentGet(t.Context(), tenant, "docs", h.Passage.URI); err != nil || d.Title != h.Passage.Title {
+				t.Errorf("%s is of two writers: %+v, %v", h.Passage.URI, d, err)
+			}
+		}
+	},
 	"one of many makes a collection": func(t *testing.T, s Store) {
 		var mu sync.Mutex
 		made := 0
