@@ -31,11 +31,11 @@ type Database struct {
 	OwnerURL, AppURL string
 }
 
-// Postgres opens a store on a new database, which is dropped when the test ends. Without a PostgreSQL the test is
-// skipped, or fails where one is required.
+// Postgres opens a store on an empty database. Without a PostgreSQL the test is skipped, or fails where one is
+// required.
 func Postgres(tb testing.TB) *postgres.Store {
 	tb.Helper()
-	return OpenPostgres(tb, PostgresDatabase(tb), postgres.Config{})
+	return OpenPostgres(tb, Shared(tb), postgres.Config{})
 }
 
 // OpenPostgres opens a store on a test's database.
@@ -91,20 +91,11 @@ func serverURL(tb testing.TB) string {
 func create(tb testing.TB, server, template string) Database {
 	tb.Helper()
 	name := "fairlead_test_" + strings.ToLower(rand.Text())
-	execute := func(ctx context.Context, statement string) error {
-		conn, err := pgx.Connect(ctx, server)
-		if err != nil {
-			return err
-		}
-		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, statement)
-		return err
-	}
-	if err := execute(tb.Context(), "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
+	if err := execute(tb.Context(), server, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		tb.Fatalf("making the test's database: %v", err)
 	}
 	tb.Cleanup(func() {
-		if err := execute(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := execute(context.Background(), server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			tb.Errorf("dropping the test's database: %v", err)
 		}
 	})

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"net/url"
 	"sync"
 	"testing"
 
@@ -24,7 +25,19 @@ func bounced(t *testing.T, d testdb.Database) *postgres.Store {
 }
 
 func TestSuiteThroughPgBouncer(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Store { return bounced(t, testdb.PostgresDatabase(t)) })
+	through, err := url.Parse(testdb.PgBouncer(t, testdb.Shared(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Run(t, func(t *testing.T) storetest.Store {
+		d := testdb.Shared(t)
+		app, err := url.Parse(d.AppURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		app.Host = through.Host
+		return testdb.OpenPostgres(t, d, postgres.Config{URL: app.String(), PgBouncer: true, Pool: 2 * testdb.PgBouncerPool})
+	})
 }
 
 // Each server connection is used by all, and none has anything left of the one before: no setting, no statement.

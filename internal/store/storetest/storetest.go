@@ -10,18 +10,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"fairlead/orchestrator"
-	"fairlead/orchestrator/record"
-	"fairlead/retrieval"
+	"fairlead/internal/store"
+	"fairlead/orchestrator/usage"
 )
 
 // Store is all that a database does for Fairlead.
-type Store interface {
-	retrieval.Store
-	orchestrator.Sessions
-	record.Decisions
-	Access
-}
+type Store = store.Store
 
 // Run runs the suite. open gives an empty store, and ends it with the test's cleanup.
 func Run(t *testing.T, open func(t *testing.T) Store) {
@@ -41,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	})
 	RunSearch(t, open)
 	RunAccess(t, func(t *testing.T) Access { return open(t) })
+	RunUsage(t, func(t *testing.T) usage.Store { return open(t) })
 }
 
 // RunSearch runs that part of the suite which searches, for stores that can do so in more than one way.

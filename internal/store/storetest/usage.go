@@ -21,8 +21,8 @@ import (
 	"fairlead/providers"
 )
 
-// Usage runs the tests of usage alone.
-func Usage(t *testing.T, open func(t *testing.T) usage.Store) {
+// RunUsage runs the tests of usage alone.
+func RunUsage(t *testing.T, open func(t *testing.T) usage.Store) {
 	for name, test := range usageTests {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
