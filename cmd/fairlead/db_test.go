@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +12,15 @@ import (
 
 func TestDatabaseCommands(t *testing.T) {
 	d := testdb.EmptyPostgres(t)
+	secrets := []string{d.AppURL}
+	for _, text := range []string{d.AppURL, d.OwnerURL} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
+	}
 	env := environ("FAIRLEAD_DATABASE_URL="+d.AppURL, "FAIRLEAD_DATABASE_OWNER_URL="+d.OwnerURL)
 	try := func(status int, args []string, want ...string) string {
 		t.Helper()
@@ -23,8 +33,8 @@ func TestDatabaseCommands(t *testing.T) {
 				t.Errorf("fairlead %s does not say %q:\n%s%s", strings.Join(args, " "), w, e.out, e.err)
 			}
 		}
-		for _, secret := range []string{d.AppURL, d.OwnerURL, "of-a-test"} {
-			if strings.Contains(e.out+e.err, secret) {
+		for _, secret := range secrets {
+			if secret != "" && strings.Contains(e.out+e.err, secret) {
 				t.Errorf("fairlead %s tells a password", strings.Join(args, " "))
 			}
 		}
