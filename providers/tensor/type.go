@@ -40,6 +40,12 @@ var types = [...]struct {
 // Valid says whether it is one of the types.
 func (t Type) Valid() bool { return t > Invalid && int(t) < len(types) }
 
+// Numeric says whether the elements are numbers.
+func (t Type) Numeric() bool { return t >= Int8 && t <= Float64 }
+
+// Whole says whether the elements are whole numbers.
+func (t Type) Whole() bool { return t >= Int8 && t <= Uint64 }
+
 // Size is that of an element in bytes; 0 for String, whose elements have sizes of their own.
 func (t Type) Size() int {
 	if !t.Valid() {
