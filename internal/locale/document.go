@@ -3,19 +3,21 @@ package locale
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/abadojack/whatlanggo"
 )
 
-// Of gives the language of a document by its beginning, ISO 639-1, or "" where it cannot be told. Unlike a Detector
-// it knows every language, and it would rather say nothing than be wrong: what is made of a document lasts.
+// Of gives the language of a document by its beginning, ISO 639-1, or "" where it cannot be told. It would rather say
+// nothing than be wrong: what is made of a document lasts. In Latin script, it knows the languages whose function words
+// it has, and others when they have letters of their own.
 //
-// Where function words decide, it takes some tens of microseconds. Where they do not, the letters of a
-// text in Latin script take about half a millisecond.
+// Where function words decide, it takes some tens of microseconds; where letters do, up to half a millisecond.
 func Of(text string) string {
 	text = clip(text, most)
-	if whatlanggo.DetectScript(text) != unicode.Latin {
-		return letters(text)
+	all, latin, ascii := census(text)
+	if 2*latin <= all {
+		return letters(text, nil)
 	}
 	counts, words := map[string]int{}, 0
 	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
@@ -32,28 +34,50 @@ func Of(text string) string {
 		return best
 	case words < 4:
 		return ""
+	case first >= 2 && 10*first >= words:
+		// Of neighbours, those that have about as many words.
+		likely := map[whatlanggo.Lang]bool{}
+		for code, n := range counts {
+			if 2*n >= first {
+				likely[known[code]] = true
+			}
+		}
+		return letters(text, likely)
+	case 50*(latin-ascii) < latin:
+		return "" // names, codes, or a language that letters would take for another
 	}
-	code := letters(text)
-	if lists[code] && 10*counts[code] < words {
-		return "" // its letters, but not its words: names, codes, another language
+	code := letters(text, nil)
+	if _, ok := counts[code]; ok {
+		return "" // its letters, but hardly any of its words
 	}
 	return code
 }
 
-// letters gives the language by the statistics of letters, which take long and need fewer of them.
-func letters(text string) string {
-	info := whatlanggo.Detect(clip(text, most/2))
+// census counts the letters of a text, those of Latin script and those of ASCII.
+func census(text string) (all, latin, ascii int) {
+	for _, r := range text {
+		switch {
+		case r < utf8.RuneSelf:
+			if c := r | 0x20; c >= 'a' && c <= 'z' {
+				ascii++
+				latin++
+				all++
+			}
+		case unicode.IsLetter(r):
+			all++
+			if r < 0x0250 || r >= 0x1E00 && r < 0x1F00 {
+				latin++
+			}
+		}
+	}
+	return all, latin, ascii
+}
+
+// letters gives the language by the statistics of letters, which take long and need fewer of them. Nil is any.
+func letters(text string, likely map[whatlanggo.Lang]bool) string {
+	info := whatlanggo.DetectWithOptions(clip(text, most/2), whatlanggo.Options{Whitelist: likely})
 	if !info.IsReliable() {
 		return ""
 	}
 	return info.Lang.Iso6391()
 }
-
-// lists says which languages have a list of words.
-var lists = func() map[string]bool {
-	m := map[string]bool{}
-	for code := range words {
-		m[code] = true
-	}
-	return m
-}()

@@ -79,7 +79,8 @@ type Store struct {
 	mu         sync.Mutex
 	sweep      *time.Timer // nil when no sweep is due or running
 	sweepAfter time.Time
-	sweeping   sync.WaitGroup
+	give       *time.Timer    // nil when the writer has nothing to give back
+	sweeping   sync.WaitGroup // of both
 	closed     bool
 
 	nowFunc func() time.Time
@@ -185,8 +186,10 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	if s.sweep != nil && s.sweep.Stop() {
-		s.sweeping.Done()
+	for _, timer := range []*time.Timer{s.sweep, s.give} {
+		if timer != nil && timer.Stop() {
+			s.sweeping.Done()
+		}
 	}
 	s.mu.Unlock()
 	s.stop()
@@ -227,7 +230,9 @@ func (s *Store) write(ctx context.Context, doing string, fn func(tx *sql.Tx) err
 		_ = tx.Rollback() // the reason why is err; a failed rollback drops the connection
 		return translate(ended(ctx, err), doing)
 	}
-	return translate(ended(ctx, tx.Commit()), doing)
+	err = tx.Commit()
+	s.givePagesSoon()
+	return translate(ended(ctx, err), doing)
 }
 
 // ended puts the context's end in place of what it did to a statement: an interrupt, a closed transaction.
