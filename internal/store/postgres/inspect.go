@@ -20,20 +20,27 @@ type seen struct {
 	halfvec, halfvecs                          uint32 // the types of a vector and of a list of them
 	// unlocked is a table without row level security that is forced. Empty: there is none.
 	unlocked string
+	// words says which version of package analysis made the words. Empty: they are new, or there are none.
+	words string
 	// version is the schema's; 0: there is none.
 	version    int64
 	searchPath string
+	// pooled: something that shares out connections to the server, such as a PgBouncer, stands between.
+	pooled bool
 }
 
 // inspect looks at the database through a connection of its own.
 func inspect(ctx context.Context, c *pgx.ConnConfig) (*seen, error) {
+	c = c.Copy()
+	c.DefaultQueryExecMode = pgx.QueryExecModeExec // nothing is prepared: a PgBouncer may stand between
 	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var s seen
-	err = conn.QueryRow(ctx, `SELECT r.rolname, r.rolsuper,
+	var pid int64
+	err = conn.QueryRow(ctx, `SELECT pg_backend_pid(), r.rolname, r.rolsuper,
 			EXISTS (SELECT FROM pg_roles o WHERE (o.rolsuper OR o.rolbypassrls) AND pg_has_role(o.oid, 'MEMBER')),
 			EXISTS (SELECT FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
 				WHERE n.nspname = $1 AND (pg_has_role(n.nspowner, 'MEMBER') OR pg_has_role(c.relowner, 'MEMBER'))),
@@ -43,12 +50,14 @@ func inspect(ctx context.Context, c *pgx.ConnConfig) (*seen, error) {
 			coalesce((SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'), ''),
 			coalesce((SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_trgm'), ''),
 			coalesce((SELECT t.oid FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0),
-			coalesce((SELECT t.typarray FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0)
+			coalesce((SELECT t.typarray FROM pg_type t JOIN pg_extension e ON e.extnamespace = t.typnamespace WHERE e.extname = 'vector' AND t.typname = 'halfvec'), 0),
+			coalesce((SELECT obj_description(c.oid, 'pg_class') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'words'), '')
 		FROM pg_roles r WHERE r.rolname = current_user`, Schema, versionTable).
-		Scan(&s.role, &s.superuser, &s.bypass, &s.owner, &s.unlocked, &s.vectorVersion, &s.vectorSchema, &s.trigramSchema, &s.halfvec, &s.halfvecs)
+		Scan(&pid, &s.role, &s.superuser, &s.bypass, &s.owner, &s.unlocked, &s.vectorVersion, &s.vectorSchema, &s.trigramSchema, &s.halfvec, &s.halfvecs, &s.words)
 	if err != nil {
 		return nil, err
 	}
+	s.pooled = pid != int64(conn.PgConn().PID()) // a PgBouncer tells a number of its own
 	s.searchPath = Schema
 	for _, schema := range []string{s.vectorSchema, s.trigramSchema} {
 		if schema != "" {
@@ -72,6 +81,9 @@ func (s *seen) check(doing string) error {
 	case s.version < known:
 		return fault.New(fault.FailedPrecondition, fault.ReasonSchemaBehind,
 			"%s: its schema is %d and this program wants %d: run fairlead db migrate with this program, then start it again", doing, s.version, known)
+	case s.version == known && s.words != wordsVersion:
+		return fault.New(fault.FailedPrecondition, fault.ReasonSchemaBehind,
+			"%s: its index of words was made by another version of the program: run fairlead db migrate with this program, then start it again", doing)
 	case s.version > known:
 		return fault.New(fault.FailedPrecondition, fault.ReasonBadConfig,
 			"%s: its schema is %d and this program knows %d: use a newer program", doing, s.version, known)

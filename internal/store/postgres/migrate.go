@@ -127,6 +127,9 @@ func (m *migration) run(ctx context.Context) (*Migrated, error) {
 	if err := m.schema(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.reword(ctx); err != nil {
+		return nil, err
+	}
 	if err := m.grant(ctx); err != nil {
 		return nil, err
 	}
@@ -252,6 +255,7 @@ func (m *migration) grant(ctx context.Context) error {
 // SchemaHash names what the migrations of this program make, for tests that share a database between them.
 var SchemaHash = sync.OnceValue(func() string {
 	h := sha256.New()
+	fmt.Fprintln(h, wordsVersion)
 	files, err := fs.Glob(migrationFiles(), "*.sql")
 	for _, file := range files {
 		var text []byte
