@@ -93,12 +93,14 @@ func (p *program) dbStatusCommand() *cobra.Command {
 		Use: "status", Short: "Say whether the schema is up to date; the exit status is 1 when it is not", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onDatabase(cmd.Context(), func(ctx context.Context, d *config.Database) error {
-				version, known, err := p.versions(ctx, d)
+				version, known, stale, err := p.versions(ctx, d)
 				if err != nil {
 					return err
 				}
 				text := "up to date"
 				switch {
+				case stale:
+					text = "up to date, but its index of words is another program's"
 				case version == 0:
 					text = "not there"
 				case version < known:
@@ -110,10 +112,10 @@ func (p *program) dbStatusCommand() *cobra.Command {
 					return err
 				}
 				switch {
-				case version < known:
-					return errors.New("run fairlead db migrate")
+				case version < known || stale:
+					return errors.New("looking at the database: it must be migrated before this program serves: run fairlead db migrate")
 				case version > known:
-					return errors.New("use a newer program")
+					return errors.New("looking at the database: this program cannot serve it: use a newer program")
 				}
 				return nil
 			})
@@ -121,7 +123,8 @@ func (p *program) dbStatusCommand() *cobra.Command {
 	}
 }
 
-func (p *program) versions(ctx context.Context, d *config.Database) (version, known int64, err error) {
+// versions gives that of the schema and the program's. stale: what the schema holds must be made anew all the same.
+func (p *program) versions(ctx context.Context, d *config.Database) (version, known int64, stale bool, err error) {
 	if d.Postgres() {
 		url := d.URL
 		if d.OwnerURL.Set() {
@@ -129,12 +132,12 @@ func (p *program) versions(ctx context.Context, d *config.Database) (version, kn
 		}
 		s, err := postgres.Look(ctx, url.Reveal())
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, false, err
 		}
-		return s.Version, s.Known, nil
+		return s.Version, s.Known, s.Stale, nil
 	}
 	version, err = sqlite.Look(ctx, strings.TrimPrefix(d.URL.Reveal(), "sqlite:"))
-	return version, sqlite.SchemaVersion(), err
+	return version, sqlite.SchemaVersion(), false, err
 }
 
 func (p *program) dbVersionCommand() *cobra.Command {
@@ -142,7 +145,7 @@ func (p *program) dbVersionCommand() *cobra.Command {
 		Use: "version", Short: "Print the version of the schema", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onDatabase(cmd.Context(), func(ctx context.Context, d *config.Database) error {
-				version, _, err := p.versions(ctx, d)
+				version, _, _, err := p.versions(ctx, d)
 				if err != nil {
 					return err
 				}
@@ -213,7 +216,7 @@ func (p *program) findings(findings []postgres.Finding) error {
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("examining the database: %d bad findings", bad)
+		return fmt.Errorf("examining the database: %d bad findings: do what stands below each, then examine it again", bad)
 	}
 	return nil
 }

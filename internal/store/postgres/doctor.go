@@ -78,7 +78,7 @@ func (d *doctor) role(ctx context.Context, appURL string) {
 	}
 	app, err := inspect(ctx, config)
 	if err != nil {
-		d.say("role", Bad, "check its password and rights; fairlead db migrate makes and grants it", "the role of database.url cannot look at the schema")
+		d.say("role", Bad, "check its password and rights; fairlead db migrate makes and grants it", "%s", translate(ctx, err, "the role of database.url cannot look at the schema"))
 		return
 	}
 	if err := app.check("serving"); err != nil {

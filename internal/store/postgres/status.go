@@ -12,6 +12,8 @@ import (
 type Status struct {
 	// Version is the schema's; 0: there is none. Known is this program's.
 	Version, Known int64
+	// Stale: the index of words was made by another version of the program, and migrating makes it anew.
+	Stale bool
 	// Role is who asked, and Vector the version of pgvector; empty: it is not there.
 	Role, Vector string
 }
@@ -27,5 +29,5 @@ func Look(ctx context.Context, url string) (*Status, error) {
 	if err != nil {
 		return nil, translate(ctx, err, doing)
 	}
-	return &Status{Version: s.version, Known: latest(), Role: s.role, Vector: s.vectorVersion}, nil
+	return &Status{Version: s.version, Known: latest(), Stale: s.version == latest() && s.words != wordsVersion, Role: s.role, Vector: s.vectorVersion}, nil
 }

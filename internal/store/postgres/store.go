@@ -24,7 +24,7 @@ type Config struct {
 	URL string
 	// Pool is the most connections. 0: four for each processor, from 8 to 64.
 	Pool int
-	// PgBouncer says that a PgBouncer in transaction mode stands between.
+	// PgBouncer says that a PgBouncer in transaction mode stands between. Open also finds out by itself.
 	PgBouncer bool
 	// StatementTimeout bounds a statement that reads. 0: 30 s.
 	StatementTimeout time.Duration
@@ -83,10 +83,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	pc.MaxConns = int32(c.Pool)
 	pc.ConnConfig.RuntimeParams["application_name"] = "fairlead"
-	if c.PgBouncer {
-		// What is prepared belongs to a server connection, and the next transaction may get another.
-		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-	}
 	s := &Store{config: c, nowFunc: time.Now, timeout: setting{"statement_timeout", strconv.FormatInt(c.StatementTimeout.Milliseconds(), 10)}}
 	seen, err := inspect(ctx, pc.ConnConfig)
 	if err != nil {
@@ -96,6 +92,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	s.searchPath = seen.searchPath
+	if c.PgBouncer || seen.pooled {
+		// What is prepared belongs to a server connection, and the next transaction may get another.
+		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	}
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		halfvec := &pgtype.Type{Name: "halfvec", OID: seen.halfvec, Codec: pgxvector.HalfVectorCodec{}}
 		conn.TypeMap().RegisterType(halfvec)
@@ -111,10 +111,15 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 
 // Ping says whether the database answers: nil or a fault.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.in(ctx, scope{operator: true}, pgx.TxOptions{AccessMode: pgx.ReadOnly}, "asking the database", func(tx pgx.Tx) error {
+	const doing = "asking the database"
+	err := s.in(ctx, scope{operator: true}, pgx.TxOptions{AccessMode: pgx.ReadOnly}, doing, func(tx pgx.Tx) error {
 		var one int
 		return tx.QueryRow(ctx, "SELECT 1").Scan(&one)
 	})
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.Wrap(err, fault.Unavailable, fault.ReasonInternal, "%s: it did not answer in time", doing)
+	}
+	return err
 }
 
 // Close ends the connections, once calls in progress are done.

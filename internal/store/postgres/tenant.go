@@ -46,8 +46,11 @@ func (s *Store) in(ctx context.Context, sc scope, options pgx.TxOptions, doing s
 		return fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "%s: the tenant is empty or not a text", doing)
 	}
 	options.BeginQuery = begin
-	tx, err := s.pool.BeginTx(ctx, options)
+	tx, err := s.open(ctx, options)
 	if err != nil {
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			return fault.Wrap(err, fault.Unavailable, fault.ReasonInternal, "%s: the database gave no connection in time: it is down, or all connections are in use", doing)
+		}
 		return translate(ctx, err, doing)
 	}
 	defer func() { // does nothing after a commit, and gives the connection back, also when fn panics
@@ -59,6 +62,14 @@ func (s *Store) in(ctx context.Context, sc scope, options pgx.TxOptions, doing s
 		return translate(ctx, err, doing)
 	}
 	return translate(ctx, tx.Commit(ctx), doing)
+}
+
+// open begins a transaction. It waits no longer than a statement may take: a PgBouncer whose server is gone keeps
+// callers waiting for minutes.
+func (s *Store) open(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.StatementTimeout)
+	defer cancel()
+	return s.pool.BeginTx(ctx, options)
 }
 
 // read runs fn for a tenant in one snapshot.
