@@ -90,7 +90,14 @@ func decimal(r rune) int {
 // lower appends a word in lower case, at most MaxRunes runes of it.
 func lower(dst []byte, w string, turkish bool) []byte {
 	n := 0
-	for _, r := range w {
+	for ; n < len(w) && n < MaxRunes && w[n] < utf8.RuneSelf && (w[n] != 'I' || !turkish); n++ {
+		c := w[n]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	for _, r := range w[n:] {
 		if n++; n > MaxRunes {
 			break
 		}
@@ -106,6 +113,8 @@ func lower(dst []byte, w string, turkish bool) []byte {
 			r = 'i'
 		case r == 'ς':
 			r = 'σ'
+		case r == 'ё' || r == 'Ё': // seldom written with its dots, and unknown to the stemmer
+			r = 'е'
 		default:
 			r = unicode.ToLower(r)
 		}
@@ -140,8 +149,6 @@ func fold(w string) string {
 			continue
 		case r >= 0x0591 && r <= 0x05C7: // points of Hebrew: the signs among them are no part of words
 			continue
-		case r == 'ё':
-			b = append(b, "е"...)
 		case unicode.In(r, unicode.Latin, unicode.Greek):
 			b = appendBase(b, r)
 		default:

@@ -30,7 +30,7 @@ func Query(text string, languages []string) []Term {
 	if len(languages) == 0 {
 		languages = []string{""}
 	}
-	q := question{stop: stopWords(text, languages), asked: map[string]bool{}}
+	q := question{languages: languages, asked: map[string]bool{}}
 	stemmers := make([]*stemmer, 0, len(languages))
 	var lend func(rest []string)
 	lend = func(rest []string) {
@@ -62,15 +62,27 @@ func Seen(terms []Term) string {
 
 // question is a query in progress.
 type question struct {
-	stemmers []*stemmer
-	stop     map[string]bool
-	asked    map[string]bool
-	terms    []Term
-	variants int
+	languages []string
+	stemmers  []*stemmer
+	stop      map[string]bool
+	asked     map[string]bool
+	terms     []Term
+	variants  int
 }
+
+// considered is how many words of a query tell its language.
+const considered = 256
 
 func (q *question) read(text string) {
 	text = normal(text)
+	var words []string
+	scan(text, func(t token) bool {
+		if t.kind == word {
+			words = append(words, q.stemmers[0].term(t.text, true))
+		}
+		return len(words) < considered
+	})
+	q.stop = stopWords(words, q.languages)
 	scan(text, func(t token) bool { return q.token(t, false) })
 	if len(q.terms) == 0 {
 		scan(text, func(t token) bool { return q.token(t, true) })

@@ -174,7 +174,7 @@ func join(text string, at, end int) (next, level int) {
 
 // sharpLength gives the length of the signs of C++ and C#.
 func sharpLength(text string, at, end int) int {
-	if end-at != 1 || ascii[text[at]&0x7F]&isLetter == 0 {
+	if end-at != 1 || end == len(text) || ascii[text[at]&0x7F]&isLetter == 0 {
 		return 0
 	}
 	for _, signs := range []string{"++", "#"} {
@@ -190,7 +190,10 @@ func sharpLength(text string, at, end int) int {
 // atom gives the tokens of one word.
 func atom(text string, start, end int, yield func(token) bool) bool {
 	w := text[start:end]
-	letters, digits, humps := census(w)
+	letters, digits, humps := true, false, false
+	if !usual(w) {
+		letters, digits, humps = census(w)
+	}
 	switch {
 	case !letters && !digits:
 		return true // marks alone
@@ -223,6 +226,19 @@ func atom(text string, start, end int, yield func(token) bool) bool {
 		return yield(token{name, w})
 	}
 	return yield(token{camel, w})
+}
+
+// usual says whether a word is of small letters of ASCII but for the first: most are, and need no census.
+func usual(w string) bool {
+	if ascii[w[0]&0x7F]&isLetter == 0 || w[0] >= utf8.RuneSelf {
+		return false
+	}
+	for i := 1; i < len(w); i++ {
+		if w[i] < 'a' || w[i] > 'z' {
+			return false
+		}
+	}
+	return true
 }
 
 // census says what a word holds, and whether it is written likeThis: in two parts of two letters or more.
@@ -277,6 +293,9 @@ func hump(w string, at int) int {
 
 // apostrophe says whether a word is a single letter beside an apostrophe within a word.
 func apostrophe(text string, start, end int) bool {
+	if end-start > utf8.UTFMax {
+		return false
+	}
 	r, size := utf8.DecodeRuneInString(text[start:end])
 	if size != end-start || !unicode.IsLetter(r) {
 		return false
