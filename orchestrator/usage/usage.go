@@ -73,7 +73,8 @@ type Sum struct {
 type Store interface {
 	// UsageAppend keeps records, of any tenants, with their sums by day: of each tenant all or none. One that is
 	// there already, by tenant, run, step and attempt, is left as it is and not summed again; so whoever does not
-	// know whether all went well brings all again. InvalidArgument when one fails Record.Check; then none is kept.
+	// know whether all went well brings all again. Those of a tenant that is not there, which was deleted, are left
+	// out. InvalidArgument when one fails Record.Check, and then none is kept, or when a sum of its day has no room.
 	UsageAppend(ctx context.Context, records []Record) error
 	// UsageSum gives a tenant's sums, by day and then by the other dimensions as they are asked. Without
 	// dimensions there is one, also of nothing. InvalidArgument with ReasonTooLarge where one does not fit; no sum

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fairlead/internal/auth"
+	registry "fairlead/internal/auth/tenants"
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/internal/testdb"
@@ -119,6 +120,11 @@ func TestWhatIsSummedIsWhatWasSpent(t *testing.T) {
 	}
 	begun := time.Now()
 	tenants := []string{"acme", "umbrella"}
+	for _, name := range tenants { // of a tenant that is not there nothing is kept
+		if err := store.TenantInsert(t.Context(), registry.Tenant{Name: name}); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+	}
 	for _, tenant := range tenants {
 		ctx := auth.With(t.Context(), auth.Principal{Tenant: tenant, Name: "loader"})
 		for i := range 20 { // the embedder fails now and then

@@ -47,7 +47,7 @@ func MayDelete(t *Tenant) error {
 // Store keeps tenants. auth.LocalTenant is there from the beginning. Errors are *fault.Error: NotFound with
 // ReasonUnknownTenant where there is none of a name.
 type Store interface {
-	// TenantInsert makes a tenant. AlreadyExists when there is one of that name.
+	// TenantInsert makes a tenant, which begins with nothing. AlreadyExists when there is one of that name.
 	TenantInsert(ctx context.Context, t Tenant) error
 	// TenantGet gives a tenant.
 	TenantGet(ctx context.Context, name string) (*Tenant, error)
@@ -57,6 +57,7 @@ type Store interface {
 	// zero time lets them in again.
 	TenantDisable(ctx context.Context, name string, at time.Time) error
 	// TenantDelete deletes a tenant and everything that is kept of it, usage included, all or nothing.
-	// FailedPrecondition when MayDelete says so. What a call that is still in flight writes after it stays.
+	// FailedPrecondition when MayDelete says so. What a call that is still in flight writes after it stays, out of
+	// everyone's reach, until one of that name is made.
 	TenantDelete(ctx context.Context, name string) error
 }

@@ -27,7 +27,8 @@ func unknownTenant(doing, name string) error {
 	return fault.New(fault.NotFound, fault.ReasonUnknownTenant, "%s: there is no tenant %q", doing, name)
 }
 
-// TenantInsert makes a tenant. InvalidArgument when its name is none.
+// TenantInsert makes a tenant, which begins with nothing, also where calls wrote something after one of that name was
+// deleted. InvalidArgument when its name is none.
 func (s *Store) TenantInsert(ctx context.Context, t tenants.Tenant) error {
 	const doing = "making the tenant"
 	if err := tenants.CheckName(t.Name); err != nil {
@@ -38,7 +39,10 @@ func (s *Store) TenantInsert(ctx context.Context, t tenants.Tenant) error {
 	}
 	return s.write(ctx, t.Name, doing, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES ($1, $2, $3, $4)", t.Name, t.Description, t.CreatedAt, toNull(t.DisabledAt))
-		return err
+		if err != nil {
+			return err
+		}
+		return clearTenant(ctx, tx, t.Name)
 	})
 }
 
@@ -99,8 +103,7 @@ func (s *Store) TenantDisable(ctx context.Context, name string, at time.Time) er
 	})
 }
 
-// TenantDelete deletes a tenant and everything that is kept of it, in one transaction. Which tables that are, the
-// database itself says: all that have a column tenant.
+// TenantDelete deletes a tenant and everything that is kept of it, in one transaction.
 func (s *Store) TenantDelete(ctx context.Context, name string) error {
 	const doing = "deleting the tenant"
 	if tenants.CheckName(name) != nil {
@@ -114,21 +117,31 @@ func (s *Store) TenantDelete(ctx context.Context, name string) error {
 		if err := tenants.MayDelete(&t); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
-			WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname = 'tenant' AND NOT a.attisdropped
-			ORDER BY c.relname = 'tenants', c.relname`, Schema) // what refers to tenants goes before it; the rest cascades
-		if err != nil {
+		if err := clearTenant(ctx, tx, name); err != nil {
 			return err
 		}
-		tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return err
-		}
-		for _, table := range tables {
-			if _, err := tx.Exec(ctx, "DELETE FROM "+pgx.Identifier{table}.Sanitize()+" WHERE tenant = $1", name); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err = tx.Exec(ctx, "DELETE FROM tenants WHERE tenant = $1", name)
+		return err
 	})
+}
+
+// clearTenant deletes everything that is kept of a tenant but its own row. Which tables that are, the database itself
+// says: all that have a column tenant.
+func clearTenant(ctx context.Context, tx pgx.Tx, name string) error {
+	rows, err := tx.Query(ctx, `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+		WHERE n.nspname = $1 AND c.relname <> 'tenants' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND a.attname = 'tenant' AND NOT a.attisdropped
+		ORDER BY c.relname`, Schema) // what refers to others cascades
+	if err != nil {
+		return err
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if _, err := tx.Exec(ctx, "DELETE FROM "+pgx.Identifier{table}.Sanitize()+" WHERE tenant = $1", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

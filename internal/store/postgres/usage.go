@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"fairlead/internal/store/form"
 	"fairlead/orchestrator/usage"
@@ -20,7 +21,8 @@ import (
 var _ usage.Store = (*Store)(nil)
 
 // UsageAppend keeps records, of any tenants, with their sums by day: of each tenant all or none. One that is there
-// already is left as it is and not summed again. InvalidArgument when one fails Record.Check.
+// already is left as it is and not summed again; those of a tenant that is not there are left out. InvalidArgument when
+// one fails Record.Check, and with ReasonTooLarge when a sum of a day has no room.
 func (s *Store) UsageAppend(ctx context.Context, records []usage.Record) error {
 	byTenant := map[string][]*usage.Record{}
 	for i := range records {
@@ -48,7 +50,12 @@ func (s *Store) usageAppend(ctx context.Context, tenant string, list []*usage.Re
 	for _, r := range list {
 		c.add(r)
 	}
-	return s.write(ctx, tenant, "recording usage", func(tx pgx.Tx) error {
+	const doing = "recording usage"
+	return s.write(ctx, tenant, doing, func(tx pgx.Tx) error {
+		// Nothing is kept of a tenant that was deleted, and none is deleted while this goes on.
+		if there, err := tx.Exec(ctx, "SELECT FROM tenants WHERE tenant = $1 FOR KEY SHARE", tenant); err != nil || there.RowsAffected() == 0 {
+			return err
+		}
 		_, err := tx.Exec(ctx, `WITH added AS (
 				INSERT INTO usage (tenant, run, step, attempt, time, key, chain, target, backend, model,
 					input, cached_input, output, reasoning, estimated, cost, cost_known, ttft, duration, failed)
@@ -69,6 +76,9 @@ func (s *Store) usageAppend(ctx context.Context, tenant string, list []*usage.Re
 				duration = d.duration + excluded.duration`,
 			tenant, c.run, c.step, c.attempt, c.time, c.key, c.chain, c.target, c.backend, c.model,
 			c.input, c.cached, c.output, c.reasoning, c.estimated, c.cost, c.known, c.ttft, c.duration, c.failed)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "22003" { // counts are what backends say
+			return usage.TooLarge(doing)
+		}
 		return err
 	})
 }

@@ -28,7 +28,8 @@ func unknownTenant(doing, name string) error {
 	return fault.New(fault.NotFound, fault.ReasonUnknownTenant, "%s: there is no tenant %q", doing, name)
 }
 
-// TenantInsert makes a tenant. InvalidArgument when its name is none.
+// TenantInsert makes a tenant, which begins with nothing, also where calls wrote something after one of that name was
+// deleted. InvalidArgument when its name is none.
 func (s *Store) TenantInsert(ctx context.Context, t tenants.Tenant) error {
 	const doing = "making the tenant"
 	if err := tenants.CheckName(t.Name); err != nil {
@@ -39,8 +40,10 @@ func (s *Store) TenantInsert(ctx context.Context, t tenants.Tenant) error {
 		created = t.CreatedAt.UnixMicro()
 	}
 	return s.write(ctx, doing, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES (?, ?, ?, ?)", t.Name, t.Description, created, toNull(t.DisabledAt))
-		return err
+		if _, err := tx.ExecContext(ctx, "INSERT INTO tenants ("+tenantColumns+") VALUES (?, ?, ?, ?)", t.Name, t.Description, created, toNull(t.DisabledAt)); err != nil {
+			return err
+		}
+		return clearTenant(ctx, tx, t.Name, doing)
 	})
 }
 
@@ -101,8 +104,7 @@ func (s *Store) TenantDisable(ctx context.Context, name string, at time.Time) er
 	})
 }
 
-// TenantDelete deletes a tenant and everything that is kept of it, in one transaction. Which tables that are, the file
-// itself says: all that have a column tenant, and what hangs on their rows.
+// TenantDelete deletes a tenant and everything that is kept of it, in one transaction.
 func (s *Store) TenantDelete(ctx context.Context, name string) error {
 	const doing = "deleting the tenant"
 	err := s.write(ctx, doing, func(tx *sql.Tx) error {
@@ -113,31 +115,41 @@ func (s *Store) TenantDelete(ctx context.Context, name string) error {
 		if err := tenants.MayDelete(&t); err != nil {
 			return err
 		}
-		// Rows that point at one another go in any order; at the end nothing may point at what is gone.
-		if _, err := tx.ExecContext(ctx, "PRAGMA defer_foreign_keys = ON"); err != nil {
+		if err := clearTenant(ctx, tx, name, doing); err != nil {
 			return err
 		}
-		if err := clearCollections(ctx, tx, name, doing); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM session_messages WHERE session IN (SELECT id FROM sessions WHERE tenant = ?)", name); err != nil {
-			return err
-		}
-		tables, err := tenantTables(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, table := range tables {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+quote(table)+" WHERE tenant = ?", name); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err = tx.ExecContext(ctx, "DELETE FROM tenants WHERE tenant = ?", name)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	s.sweepSoon()
+	return nil
+}
+
+// clearTenant deletes everything that is kept of a tenant but its own row. Which tables that are, the file itself says:
+// all that have a column tenant, and what hangs on their rows.
+func clearTenant(ctx context.Context, tx *sql.Tx, name, doing string) error {
+	// Rows that point at one another go in any order; at the end nothing may point at what is gone.
+	if _, err := tx.ExecContext(ctx, "PRAGMA defer_foreign_keys = ON"); err != nil {
+		return err
+	}
+	if err := clearCollections(ctx, tx, name, doing); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM session_messages WHERE session IN (SELECT id FROM sessions WHERE tenant = ?)", name); err != nil {
+		return err
+	}
+	tables, err := tenantTables(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM "+quote(table)+" WHERE tenant = ?", name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -168,10 +180,10 @@ func clearCollections(ctx context.Context, tx *sql.Tx, tenant, doing string) err
 	return nil
 }
 
-// tenantTables gives the tables that have a column tenant.
+// tenantTables gives the tables that have a column tenant, but the list of tenants.
 func tenantTables(ctx context.Context, tx *sql.Tx) (tables []string, err error) {
 	rows, err := tx.QueryContext(ctx, `SELECT t.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c
-		WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' AND c.name = 'tenant' ORDER BY t.name`)
+		WHERE t.type = 'table' AND t.name <> 'tenants' AND t.sql NOT LIKE 'CREATE VIRTUAL%' AND c.name = 'tenant' ORDER BY t.name`)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func sums(s *usage.Sum) []any {
 const sumColumns = "attempts, failed, input, cached_input, output, reasoning, cost, unpriced, estimated, duration"
 
 // UsageAppend keeps records, of any tenants, with their sums by day: here all or none. One that is there already is
-// left as it is and not summed again. InvalidArgument when one fails Record.Check, and with ReasonTooLarge when a sum
+// left as it is and not summed again; those of a tenant that is not there are left out. InvalidArgument when one fails Record.Check, and with ReasonTooLarge when a sum
 // of a day has no room.
 func (s *Store) UsageAppend(ctx context.Context, records []usage.Record) error {
 	const doing = "recording usage"
@@ -52,8 +52,19 @@ func (s *Store) UsageAppend(ctx context.Context, records []usage.Record) error {
 		}
 		defer insert.Close()
 		days := map[usageDay]*usage.Sum{}
+		there := map[string]bool{}
 		for i := range records {
 			r := &records[i]
+			known, asked := there[r.Tenant]
+			if !asked { // nothing is kept of a tenant that was deleted
+				if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM tenants WHERE tenant = ?)", r.Tenant).Scan(&known); err != nil {
+					return err
+				}
+				there[r.Tenant] = known
+			}
+			if !known {
+				continue
+			}
 			done, err := insert.ExecContext(ctx, r.Tenant, r.RunID, r.Step, r.Attempt, r.Time.UnixMicro(), r.Key, r.Chain, r.Target, r.Backend, r.Model,
 				r.Usage.Input, r.Usage.CachedInput, r.Usage.Output, r.Usage.Reasoning, r.Usage.Estimated, int64(r.Cost), r.CostKnown,
 				r.TTFT.Microseconds(), r.Duration.Microseconds(), r.Failed)

@@ -226,6 +226,39 @@ var deletedTests = map[string]func(t *testing.T, s Store){
 		check(tenant, want)
 		wantURIs(t, "the new one", words(t, s, tenant, retrieval.LegQuery{Text: "alpha"}), "a", "b")
 	},
+	"with what comes in after it": func(t *testing.T, s Store) {
+		mustRegister(t, s, tenant, other)
+		if err := s.TenantDisable(t.Context(), tenant, began); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		if err := s.TenantDelete(t.Context(), tenant); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		// Usage that a server had queued, or that it finds in a file when it starts again.
+		mustUse(t, s, used(tenant, "late", 1, 0), used(other, "late", 1, 0))
+		if got := names(usageSince(t, s, tenant, time.Time{}, 0)); len(got) != 0 || usageSums(t, s, tenant, month())[0].Attempts != 0 {
+			t.Errorf("of one that is gone is kept: %v", got)
+		}
+		if got := names(usageSince(t, s, other, time.Time{}, 0)); len(got) != 1 || usageSums(t, s, other, month())[0].Attempts != 1 {
+			t.Errorf("of the other is kept: %v", got)
+		}
+		// What calls that were in flight wrote is not for the next one of that name.
+		mustInsert(t, s, tenant, collection("docs"))
+		mustPut(t, s, tenant, "docs", doc{uri: "late", texts: []string{"alpha"}})
+		if err := s.SessionAppend(t.Context(), tenant, "s", label.Internal, []providers.Message{providers.Text(providers.User, "late")}); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		if err := s.DecisionsAppend(t.Context(), tenant, []record.Decision{{Tenant: tenant, RunID: "late", Seq: 1, Time: began}}); err != nil {
+			t.Fatal(fault.Cause(err))
+		}
+		mustRegister(t, s, tenant)
+		var got [5]int
+		if got[0], got[1], got[2], got[3], got[4] = keeps(t, s, tenant); got != [5]int{} {
+			t.Errorf("one of the same name begins with %v collections, documents, messages, decisions and keys", got)
+		}
+		settle(t, s, tenant)
+		wantURIs(t, "the new one", words(t, s, tenant, retrieval.LegQuery{Text: "alpha"}), "a", "b")
+	},
 	"while it is written to": func(t *testing.T, s Store) {
 		mustRegister(t, s, tenant, other)
 		settle(t, s, tenant)

@@ -24,7 +24,25 @@ import (
 // RunUsage runs the tests of usage alone.
 func RunUsage(t *testing.T, open func(t *testing.T) usage.Store) {
 	for name, test := range usageTests {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			makeTenants(t, s)
+			test(t, s)
+		})
+	}
+}
+
+// makeTenants makes the tenants whose usage is kept, where the store knows tenants.
+func makeTenants(tb testing.TB, s usage.Store) {
+	tb.Helper()
+	known, ok := s.(tenants.Store)
+	if !ok {
+		return
+	}
+	for _, name := range []string{tenant, other} {
+		if err := known.TenantInsert(tb.Context(), tenants.Tenant{Name: name}); err != nil {
+			tb.Fatal(fault.Cause(err))
+		}
 	}
 }
 
@@ -299,13 +317,6 @@ var usageTests = map[string]func(t *testing.T, s usage.Store){
 		}
 	},
 	"old ones go and their sums stay": func(t *testing.T, s usage.Store) {
-		if known, ok := s.(tenants.Store); ok {
-			for _, name := range []string{tenant, other} {
-				if err := known.TenantInsert(t.Context(), tenants.Tenant{Name: name}); err != nil {
-					t.Fatal(fault.Cause(err))
-				}
-			}
-		}
 		var list []usage.Record
 		for i := range 1200 { // more than SQLite deletes at once
 			list = append(list, used(tenant, "old", i+1, -time.Duration(i+1)*time.Minute))
@@ -381,6 +392,20 @@ var usageTests = map[string]func(t *testing.T, s usage.Store){
 		day := usage.Query{From: next.Time, Until: next.Time.AddDate(0, 0, 1)}
 		wantSums(t, "the other day", s, tenant, day, sumOf([]usage.Record{next}, tenant, day))
 	},
+	"a count above all is refused, and stands in nobody's way": func(t *testing.T, s usage.Store) {
+		large := used(tenant, "a", 1, 0)
+		large.Usage.Output = math.MaxInt64 // what a backend says of itself may be anything
+		mustUse(t, s, large)
+		next := used(tenant, "a", 2, 0)
+		err := s.UsageAppend(t.Context(), []usage.Record{next})
+		if err == nil {
+			_, err = s.UsageSum(t.Context(), tenant, month())
+		}
+		wantFault(t, "a sum above all counts", err, fault.InvalidArgument, fault.ReasonTooLarge)
+		theirs := used(other, "a", 1, 0)
+		mustUse(t, s, theirs)
+		wantSums(t, "another", s, other, month(), sumOf([]usage.Record{theirs}, other, month()))
+	},
 	"what is not a record is refused": func(t *testing.T, s usage.Store) {
 		good := used(tenant, "good", 1, 0)
 		for what, change := range map[string]func(*usage.Record){
@@ -424,6 +449,7 @@ var usageTests = map[string]func(t *testing.T, s usage.Store){
 
 // BenchUsage measures how long a store takes for a thousand records.
 func BenchUsage(b *testing.B, s usage.Store) {
+	makeTenants(b, s)
 	list := someUsage(rand.New(rand.NewPCG(8, 9)), 1000)
 	b.ReportAllocs()
 	n := 0
