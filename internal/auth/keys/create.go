@@ -75,10 +75,10 @@ func within(doing string, by auth.Principal, k *Key) error {
 		may |= auth.Admin // an operator has it without its name
 	}
 	if more := k.Scopes &^ may; more != 0 {
-		return denied(doing, "it would have the scope %s, which this caller has not", more)
+		return denied(doing, "it would have the scope %s, which this caller has not: name others, or make it with a key that has it, or on the machine of the database", more)
 	}
 	if k.Ceiling > by.Ceiling || !k.Ceiling.Valid() {
-		return denied(doing, "its ceiling would be %s, and this caller's is %s", k.Ceiling, by.Ceiling)
+		return denied(doing, "its ceiling would be %s, and this caller's is %s: name a lower one", k.Ceiling, by.Ceiling)
 	}
 	if !subset(k.Models, by.Models) {
 		return denied(doing, "it could name models that this caller may not: name some of %q", by.Models)
