@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pgvector/pgvector-go"
 
+	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
 )
@@ -196,6 +197,9 @@ func (s *Store) recallOne(ctx context.Context, tenant string, q retrieval.LegQue
 		}
 		return nil
 	}, s.searching(q.Limit)...)
+	if err != nil && fault.CodeOf(err) == fault.NotFound {
+		return 0, false, nil // it was deleted meanwhile
+	}
 	return share, ok, err
 }
 

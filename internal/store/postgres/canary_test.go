@@ -62,3 +62,12 @@ func TestRecallIsMeasuredOnASample(t *testing.T) {
 	}
 	t.Error("no query was kept")
 }
+
+// A collection that goes while recall is measured takes none of the others' figures with it.
+func TestRecallOfACollectionThatIsGone(t *testing.T) {
+	s := testdb.Postgres(t)
+	share, ok, err := s.RecallOne(t.Context(), "default", retrieval.LegQuery{Collection: "gone", Vector: []float32{1}, Limit: 1, MaxLabel: label.Restricted})
+	if ok || err != nil {
+		t.Errorf("%v, %v, %v", share, ok, fault.Cause(err))
+	}
+}

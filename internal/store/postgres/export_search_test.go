@@ -44,3 +44,8 @@ func (s *Store) ExplainVector(ctx context.Context, tenant string, q retrieval.Le
 
 // IndexLock is indexLock.
 const IndexLock = int64(indexLock)
+
+// RecallOne is recallOne.
+func (s *Store) RecallOne(ctx context.Context, tenant string, q retrieval.LegQuery) (share float64, ok bool, err error) {
+	return s.recallOne(ctx, tenant, q)
+}

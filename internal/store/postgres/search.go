@@ -86,10 +86,15 @@ func (f *finding) text(ctx context.Context, tx pgx.Tx) (seen string, scan retrie
 	return analysis.Seen(terms), scan, nil
 }
 
-// explain completes the scan of the words by what came out.
-func (o *outcome) explain(scan *retrieval.Scan) {
-	if o.pruned {
+// explain completes the scan of the words by what came out. How many matches there are counts all labels, so only who
+// may see these is told.
+func (f *finding) explain(o *outcome, scan *retrieval.Scan) {
+	switch {
+	case !o.pruned:
+	case f.q.MaxLabel >= label.Restricted:
 		scan.Why += fmt.Sprintf("; of up to %d matches only those that could be among the best were rated", o.matches)
+	default:
+		scan.Why += "; only those matches that could be among the best were rated"
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *Store) SearchFused(ctx context.Context, tenant string, q retrieval.LegQ
 		if err != nil {
 			return err
 		}
-		out.explain(&fused.Lexical.Scan)
+		f.explain(out, &fused.Lexical.Scan)
 		fused.Vector.Scan = scan
 		fused.Hits, fused.LexicalHits, fused.VectorHits = out.hits, out.words, out.vectors
 		return nil

@@ -52,6 +52,9 @@ func TestRanking(t *testing.T) {
 		}
 		if strings.Contains(leg.Scan.Why, "rated") {
 			pruned++
+			if q.MaxLabel < label.Restricted && strings.ContainsAny(leg.Scan.Why, "0123456789") {
+				t.Errorf("below the highest label it is told how many passages have the words, all labels counted: %s", leg.Scan.Why)
+			}
 		} else {
 			whole++
 		}

@@ -30,7 +30,7 @@ func (s *Store) SearchText(ctx context.Context, tenant string, q retrieval.LegQu
 		if err != nil {
 			return err
 		}
-		out.explain(&leg.Scan)
+		f.explain(out, &leg.Scan)
 		leg.Hits = bare(out.hits)
 		return nil
 	}, s.searching(q.Limit)...)
