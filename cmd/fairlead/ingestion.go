@@ -293,15 +293,24 @@ func (in *ingestion) pruneGone(ctx context.Context, entries []entry) error {
 	}
 }
 
-// gone says whether a document's name is one of a file below the named folders that is not there any more.
+// gone says whether a document's name is one of a file below the named folders that is not there any more. Of folders
+// of the same name it is in none, and all are still there themselves: else nothing is known of it.
 func (in *ingestion) gone(uri string) bool {
+	gone := false
 	for _, r := range in.roots {
-		if below, ok := strings.CutPrefix(uri, r.name); ok {
-			_, err := os.Lstat(filepath.Join(r.path, filepath.FromSlash(below)))
-			return errors.Is(err, fs.ErrNotExist)
+		below, ok := strings.CutPrefix(uri, r.name)
+		if !ok {
+			continue
 		}
+		if _, err := os.Lstat(filepath.Join(r.path, filepath.FromSlash(below))); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
+		if _, err := os.Stat(r.path); err != nil {
+			return false
+		}
+		gone = true
 	}
-	return false
+	return gone
 }
 
 // counts gives how many documents came to each end.

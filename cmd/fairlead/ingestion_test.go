@@ -227,6 +227,40 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// Two folders of the same name name their documents alike: one is gone only where neither has it.
+func TestPruneOfFoldersOfOneName(t *testing.T) {
+	here, there, data := filepath.Join(t.TempDir(), "docs"), filepath.Join(t.TempDir(), "docs"), t.TempDir()
+	write(t, filepath.Join(here, "a.md"), "The first.")
+	write(t, filepath.Join(there, "b.md"), "The second.")
+	write(t, filepath.Join(there, "odd.log"), "The third, which only --all finds.")
+	write(t, filepath.Join(there, "old.md"), "The fourth.")
+	succeed(t, "ingest", here, there, "--data", data, "--all")
+	if err := os.Remove(filepath.Join(there, "old.md")); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, "ingest", here, there, "--data", data, "--prune")
+	out := succeed(t, "documents", "--data", data)
+	if strings.Contains(out, "old.md") || !strings.Contains(out, "a.md") || !strings.Contains(out, "b.md") || !strings.Contains(out, "odd.log") {
+		t.Error(out)
+	}
+}
+
+// A folder that goes while its documents are sent, such as one of a disk that is unplugged, takes none of them with it.
+func TestPruneOfAFolderThatGoes(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "docs")
+	write(t, filepath.Join(folder, "a.md"), "The first.")
+	in := &ingestion{ingestOptions: ingestOptions{roots: []root{{"docs/", folder}}}}
+	if !in.gone("docs/b.md") || in.gone("docs/a.md") || in.gone("other/b.md") {
+		t.Error("what is gone and what is not is mixed up")
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if in.gone("docs/a.md") {
+		t.Error("with its folder a document counts as deleted")
+	}
+}
+
 func TestBatches(t *testing.T) {
 	entries := []entry{}
 	for i := range 250 {
