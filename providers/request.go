@@ -118,12 +118,14 @@ type Embeddings struct {
 	Usage Usage
 }
 
-// ClassifyRequest asks for the class of each text.
+// ClassifyRequest asks for the class of each text, or of each image: one of the two, never both.
 type ClassifyRequest struct {
 	Model string
 	// Version names a version of the model, by number or by label. Empty: the backend's default.
 	Version string
 	Texts   []string
+	// Images are whole files, such as JPEG or PNG, for classifiers that look at pictures.
+	Images [][]byte
 }
 
 // Class is a class with its probability.
@@ -132,7 +134,7 @@ type Class struct {
 	Probability float64
 }
 
-// Classification answers a ClassifyRequest: for each text the classes, the most probable first.
+// Classification answers a ClassifyRequest: for each text or image the classes, the most probable first.
 type Classification struct {
 	Classes [][]Class
 	Model   string

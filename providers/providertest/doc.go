@@ -1,8 +1,8 @@
 // Package providertest is the conformance suite of package providers: it defines what an adapter is. An
 // adapter is done when Run passes for it.
 //
-// It owns three things: the stream contract that every Generator keeps, in the process or over a wire;
-// the contract of Embedders; and, for adapters that speak a known wire dialect, fake servers that speak
+// It owns four things: the stream contract that every Generator keeps, in the process or over a wire;
+// the contracts of Embedders and of Classifiers; and, for adapters that speak a known wire dialect, fake servers that speak
 // the real format and fail in the ways that real servers, proxies and networks do. It refuses to know
 // any adapter: it makes them through the functions of a Harness.
 //

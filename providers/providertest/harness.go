@@ -13,7 +13,7 @@ import (
 // Harness says what to test and how to make it.
 type Harness struct {
 	// Does says which parts of the suite run: Chat or Extract for the stream contract, Embed for that of
-	// embedders; with Wire also Tools, JSON and Vision. Required.
+	// embedders, Classify for that of classifiers; with Wire also Tools, JSON and Vision. Required.
 	Does providers.Capability
 
 	// Generator makes the provider under test. Required with Chat or Extract, unless Wire is set.
@@ -26,6 +26,14 @@ type Harness struct {
 	Embedder func(t testing.TB) providers.Embedder
 	// EmbedModel is the model that the embedder is asked for. Empty: "model".
 	EmbedModel string
+
+	// Classifier makes the classifier under test. Required with Classify.
+	Classifier func(t testing.TB) providers.Classifier
+	// ClassifyModel is the model that the classifier is asked for. Empty: "model".
+	ClassifyModel string
+	// Classified are the texts that it is tried on, five or more, of which some but not all have one best class. Nil:
+	// sentences.
+	Classified []string
 
 	// Wire is set for adapters that speak one of the dialects of the fake servers.
 	Wire *Wire
@@ -40,6 +48,9 @@ func Run(t *testing.T, h Harness) {
 	if h.EmbedModel == "" {
 		h.EmbedModel = "model"
 	}
+	if h.ClassifyModel == "" {
+		h.ClassifyModel = "model"
+	}
 	if h.Wire != nil {
 		h = h.Wire.prepare(h)
 	}
@@ -48,6 +59,9 @@ func Run(t *testing.T, h Harness) {
 	}
 	if h.Does.Has(providers.Embed) {
 		t.Run("embed", func(t *testing.T) { runEmbed(t, h) })
+	}
+	if h.Does.Has(providers.Classify) {
+		t.Run("classify", func(t *testing.T) { runClassify(t, h) })
 	}
 	if h.Wire != nil {
 		t.Run("wire", func(t *testing.T) { runWire(t, h) })
