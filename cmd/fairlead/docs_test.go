@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"fairlead/internal/config"
+	"fairlead/internal/testdb"
 	"fairlead/orchestrator/chain"
 )
 
@@ -72,17 +73,25 @@ func TestPagesCanBeFollowed(t *testing.T) {
 			t.Skipf("%s is not there", tool)
 		}
 	}
-	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/guides/access.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/guides/access.md", "docs/guides/ingestion.md"} {
 		t.Run(page, func(t *testing.T) { follow(t, page) })
 	}
+	t.Run("docs/guides/postgres.md", func(t *testing.T) {
+		d := testdb.EmptyPostgres(t)
+		// What the page tells its reader to set, for a database of this test.
+		follow(t, "docs/guides/postgres.md", "FAIRLEAD_DATABASE_URL="+d.AppURL, "FAIRLEAD_DATABASE_OWNER_URL="+d.OwnerURL,
+			"FAIRLEAD_AUTH_PEPPER="+strings.Repeat("pepper", 8), "FAIRLEAD_AUTH_KEYS=true")
+	})
 }
 
-func follow(t *testing.T, page string) {
+// follow does what a page tells its reader to type, in an environment with more variables.
+func follow(t *testing.T, page string, more ...string) {
 	found := blocks(t, page, "sh")
 	if len(found) == 0 {
 		t.Fatal("the page has nothing to type")
 	}
 	r := newReader(t)
+	r.environ = append(r.environ, more...)
 	for _, b := range found {
 		// A command may go on in the next line, behind a backslash.
 		for text := range strings.SplitSeq(strings.ReplaceAll(b.text, "\\\n", "\\\x00"), "\n") {
