@@ -168,7 +168,7 @@ func (p *program) explain(err error) error {
 			}
 		}
 	}
-	return errors.New(text)
+	return errors.New(visible(text))
 }
 
 // broken describes a call that failed on its way, in words; nil is any other failure.

@@ -71,7 +71,7 @@ func (p *program) showDocument(cmd *cobra.Command, collection, document string) 
 	if p.json {
 		return printJSON(p.out, resp)
 	}
-	fmt.Fprintln(p.out, resp.GetDocument().GetText())
+	fmt.Fprintln(p.out, visible(resp.GetDocument().GetText())) // as it is, it is in the JSON
 	return nil
 }
 

@@ -378,7 +378,7 @@ func (in *ingestion) print(p *program, counts map[fairleadv1.IngestResult_Status
 		}
 		reasons[cmp.Or(r.GetReason(), "other")]++
 		if named++; named <= namedFailures {
-			fmt.Fprintf(p.err, "  %s: %s\n", r.GetUri(), r.GetError())
+			fmt.Fprintf(p.err, "  %s: %s\n", visible(r.GetUri()), visible(r.GetError()))
 		}
 	}
 	if named > namedFailures {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -35,6 +36,17 @@ func (s style) bold(text string) string  { return s.paint("1", text) }
 func (s style) faint(text string) string { return s.paint("2", text) }
 func (s style) red(text string) string   { return s.paint("31", text) }
 
+// visible gives a text of a document, a model or a server as a terminal may have it: with a sign in place of each
+// control character, which the terminal would obey.
+func visible(text string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) && c != '\n' && c != '\t' {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, text)
+}
+
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -46,7 +58,7 @@ func table(w io.Writer, s style, heading []string, rows [][]string) {
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, strings.Join(heading, "\t"))
 	for _, row := range rows {
-		fmt.Fprintln(tw, strings.Join(row, "\t"))
+		fmt.Fprintln(tw, visible(strings.Join(row, "\t")))
 	}
 	_ = tw.Flush() // into memory
 	head, rest, _ := strings.Cut(b.String(), "\n")
@@ -111,9 +123,9 @@ func parseLabel(name string) (fairleadv1.Label, error) {
 	return 0, &usageError{fmt.Errorf("reading the label %q: use public, internal, confidential or restricted", name)}
 }
 
-// clip shortens a text to so many characters, on one line.
+// clip shortens a text to so many characters, visible and on one line.
 func clip(text string, width int) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = visible(strings.Join(strings.Fields(text), " "))
 	if utf8.RuneCountInString(text) <= width {
 		return text
 	}
@@ -122,6 +134,7 @@ func clip(text string, width int) string {
 
 // place gives a citation or a passage as "docs/quickstart.md:12-18".
 func place(uri string, s *fairleadv1.Span) string {
+	uri = visible(uri)
 	if s.GetPage() > 0 {
 		return fmt.Sprintf("%s page %d", uri, s.GetPage())
 	}

@@ -53,22 +53,22 @@ func (r *renderer) event(ev *fairleadv1.Event) error {
 		s.attempts = append(s.attempts, fmt.Sprintf("%s: %s", k.AttemptFailed.GetTarget(), k.AttemptFailed.GetMessage()))
 	case *fairleadv1.Event_TextDelta:
 		if k.TextDelta.GetOutput() {
-			fmt.Fprint(r.out, k.TextDelta.GetText())
+			fmt.Fprint(r.out, visible(k.TextDelta.GetText()))
 			r.said, r.streamed = true, true
 		}
 	case *fairleadv1.Event_ToolCallDelta:
 		if d := k.ToolCallDelta; d.GetName() != "" {
 			r.line()
-			fmt.Fprint(r.out, r.style.faint("tool call: "), d.GetName(), " ")
+			fmt.Fprint(r.out, r.style.faint("tool call: "), visible(d.GetName()), " ")
 			r.said = true
 		}
-		fmt.Fprint(r.out, k.ToolCallDelta.GetArguments())
+		fmt.Fprint(r.out, visible(k.ToolCallDelta.GetArguments()))
 	case *fairleadv1.Event_Citation:
 		r.citations = append(r.citations, k.Citation)
 	case *fairleadv1.Event_Retracted:
 		r.citations = nil
 		r.line()
-		fmt.Fprintln(r.out, r.style.red("— withdrawn: "+k.Retracted.GetReason()+"; starting again —"))
+		fmt.Fprintln(r.out, r.style.red("— withdrawn: "+visible(k.Retracted.GetReason())+"; starting again —"))
 	case *fairleadv1.Event_Usage:
 		s := r.step(ev.GetStep())
 		s.cost = money(k.Usage.GetCost())
@@ -140,7 +140,7 @@ func (r *renderer) end() error {
 		return nil
 	}
 	if output := r.finished.GetOutput(); output != "" && !r.streamed {
-		fmt.Fprintln(r.out, output) // made of several steps, it is known at the end
+		fmt.Fprintln(r.out, visible(output)) // made of several steps, it is known at the end
 	}
 	r.sources()
 	return nil
@@ -152,7 +152,7 @@ func (r *renderer) sources() {
 	for _, c := range r.citations {
 		line := fmt.Sprintf("  [%d] %s", c.GetNumber(), place(c.GetUri(), c.GetSpan()))
 		if len(c.GetHeading()) > 0 {
-			line += "  " + r.style.faint(strings.Join(c.GetHeading(), " › "))
+			line += "  " + r.style.faint(visible(strings.Join(c.GetHeading(), " › ")))
 		}
 		if !seen[line] {
 			seen[line] = true
@@ -200,7 +200,7 @@ func (r *renderer) explain() {
 			fmt.Fprintf(r.out, "\n%s  policy %s, label %s, about %d prompt tokens\n", r.style.bold(s.path), s.plan.GetPolicy(), labelName(s.plan.GetLabel()), s.plan.GetPromptTokens())
 			planTable(r.out, r.style, s.plan)
 			for _, a := range s.attempts {
-				fmt.Fprintln(r.out, r.style.red("  failed: ")+a)
+				fmt.Fprintln(r.out, r.style.red("  failed: ")+visible(a))
 			}
 		}
 	}

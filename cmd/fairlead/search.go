@@ -83,7 +83,7 @@ func (p *program) showHits(resp *fairleadv1.SearchResponse, explained bool) {
 	s := p.style()
 	for i, h := range resp.GetHits() {
 		fmt.Fprintf(p.out, "%2d. %s  %s\n", i+1, s.bold(place(h.GetPassage().GetUri(), h.GetPassage().GetSpan())),
-			s.faint(strings.Join(h.GetPassage().GetHeading(), " › ")))
+			s.faint(visible(strings.Join(h.GetPassage().GetHeading(), " › "))))
 		if explained {
 			words, vector := "not found", "not found"
 			if h.LexicalScore != nil {
@@ -104,7 +104,7 @@ func (p *program) showHits(resp *fairleadv1.SearchResponse, explained bool) {
 		fmt.Fprintln(p.out, s.faint("there may be more: the index gave up early"))
 	}
 	if d := resp.GetDegraded(); d != "" {
-		fmt.Fprintln(p.out, s.faint(d))
+		fmt.Fprintln(p.out, s.faint(visible(d)))
 	}
 	if e := resp.GetExplanation(); e != nil {
 		fmt.Fprintf(p.out, "\n%s; words count %.2f\nwords:   %d found in %s, as %s\n%svectors: %d found in %s by %s\n%s", e.GetFusion(), e.GetLexicalWeight(),
