@@ -40,6 +40,10 @@ func (c *Config) complete() {
 				t.Does = []string{"extract"}
 			case KindHashing:
 				t.Does = []string{"embed"}
+			case KindTFServing, KindOpenInference, KindTorchServe:
+				if made := t.made(); made != "" {
+					t.Does = []string{made}
+				}
 			default:
 				t.Does = []string{"chat"}
 			}

@@ -122,8 +122,8 @@ type Record struct {
 
 // Backend is a server that serves models. A map of them is keyed by name.
 type Backend struct {
-	Kind      string            `yaml:"kind" required:"true" enum:"openai,ollama,scripted,extractive,hashing" doc:"openai speaks the OpenAI API (also vLLM, SGLang, TGI, llama.cpp); ollama is Ollama; extractive quotes its sources and hashing embeds n-grams, both inside the process; scripted behaves as its model's name says, for tests and demos."`
-	URL       string            `yaml:"url" defaultdoc:"openai: https://api.openai.com/v1; ollama: http://127.0.0.1:11434" doc:"The server's address. For kind openai it ends with the path that /chat/completions follows, usually /v1."`
+	Kind      string            `yaml:"kind" required:"true" enum:"openai,ollama,tfserving,openinference,torchserve,scripted,extractive,hashing" doc:"openai speaks the OpenAI API (also vLLM, SGLang, TGI, llama.cpp); ollama is Ollama; tfserving is TensorFlow Serving, openinference whatever speaks the Open Inference Protocol (Triton, KServe, MLServer, OpenVINO), torchserve TorchServe's own API: their targets declare input and output; extractive quotes its sources and hashing embeds n-grams, both inside the process; scripted behaves as its model's name says, for tests and demos."`
+	URL       string            `yaml:"url" defaultdoc:"openai: https://api.openai.com/v1; ollama: http://127.0.0.1:11434" doc:"The server's address. For kind openai it ends with the path that /chat/completions follows, usually /v1. Kinds tfserving and openinference take grpc://HOST:PORT and grpcs://HOST:PORT as well, torchserve http and https."`
 	APIKey    Secret            `yaml:"api_key" doc:"The key that the server wants, best written as ${NAME}."`
 	Clearance label.Label       `yaml:"clearance" defaultdoc:"internal; restricted inside the process" doc:"The highest label of data that the server may see."`
 	Headers   map[string]Secret `yaml:"headers" doc:"Further headers for each request."`
@@ -154,10 +154,15 @@ type Timeouts struct {
 
 // Target is one model on one backend. A map of them is keyed by name.
 type Target struct {
-	Backend  string        `yaml:"backend" required:"true" doc:"The name of the backend."`
-	Model    string        `yaml:"model" doc:"The model as the backend calls it. Needed but for kinds extractive and hashing."`
-	Version  string        `yaml:"version" doc:"The model's version, for records; the backend is not told."`
-	Does     []string      `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]" doc:"What the model can do."`
+	Backend string   `yaml:"backend" required:"true" doc:"The name of the backend."`
+	Model   string   `yaml:"model" doc:"The model as the backend calls it. Needed but for kinds extractive and hashing."`
+	Version string   `yaml:"version" doc:"The model's version. Model servers (tfserving, openinference, torchserve) are asked for it, by number or by label such as stable, and without one for their default; other backends are not told, and it is for records."`
+	Does    []string `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]; model servers: what output says" doc:"What the model can do."`
+
+	Signature string  `yaml:"signature" defaultdoc:"the server's own" doc:"Kind tfserving: the way of calling the model, as saved_model_cli shows it."`
+	Input     *Input  `yaml:"input" doc:"Model servers: what becomes of a text or a picture before the model. Exactly one of text, tokens, image, features and example."`
+	Output    *Output `yaml:"output" doc:"Model servers: what becomes of the model's numbers. Exactly one of classes and embedding."`
+
 	Context  int           `yaml:"context" default:"0" min:"0" doc:"The context window in tokens. 0: unknown, and then no reason to be out."`
 	Price    *Price        `yaml:"price" defaultdoc:"unknown; nothing inside the process" doc:"What it costs. A target without a price is out wherever a policy limits cost."`
 	Quality  *float64      `yaml:"quality" min:"0" max:"1" defaultdoc:"unknown" doc:"How good its answers are, in [0,1], as you measured it. Unknown is out wherever a policy demands a quality."`
@@ -303,6 +308,10 @@ const (
 	KindScripted   = "scripted"
 	KindExtractive = "extractive"
 	KindHashing    = "hashing"
+	// KindTFServing, KindOpenInference and KindTorchServe serve models over tensors.
+	KindTFServing     = "tfserving"
+	KindOpenInference = "openinference"
+	KindTorchServe    = "torchserve"
 )
 
 // The targets that are always there, unless the file names a target so itself.

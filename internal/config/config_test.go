@@ -120,8 +120,8 @@ discover: { ollama: false }
 		},
 		Database: Database{URL: NewAddress("sqlite:/etc/fairlead/data/fairlead.db"), Statement: 30 * time.Second,
 			Vectors: Vectors{ExactRows: 20_000, EfSearch: 100, MaxScanTuples: 20_000, Canary: time.Hour}},
-		Auth: Auth{OIDC: OIDC{Tenant: "default", ScopesClaim: "scope", Ceiling: label.Internal}},
-		Record:   Record{Decisions: true, Keep: 7 * 24 * time.Hour, Usage: true, UsageKeep: 30 * 24 * time.Hour},
+		Auth:   Auth{OIDC: OIDC{Tenant: "default", ScopesClaim: "scope", Ceiling: label.Internal}},
+		Record: Record{Decisions: true, Keep: 7 * 24 * time.Hour, Usage: true, UsageKeep: 30 * 24 * time.Hour},
 		Backends: map[string]Backend{
 			"workstation": workstation,
 			"second":      second,
@@ -254,7 +254,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			text:    "backends:\n  a: { url: http://h }\n  b: { kind: openai }\n  c: { kind: openai, url: \"https://user:canary@h/v1\" }\n  d: { kind: ollama, url: \"h:11434\", headers: { \"b d\": \"${X}\" } }\n  e: { kind: hashing, url: http://h, api_key: \"${X}\", keep_alive: 5m }\n  \"f g\": { kind: hashing }\n",
 			environ: []string{"X=two\nlines"},
 			want: []string{
-				"f.yaml:2:3: backends.a.kind: must be set: want one of openai, ollama, scripted, extractive, hashing",
+				"f.yaml:2:3: backends.a.kind: must be set: want one of openai, ollama, tfserving, openinference, torchserve, scripted, extractive, hashing",
 				"f.yaml:3:3: backends.b.api_key: must be set for https://api.openai.com/v1",
 				"f.yaml:4:27: backends.c.url: must hold no user or password: use api_key or headers",
 				"f.yaml:5:27: backends.d.url: want an address such as http://127.0.0.1:11434",
@@ -269,13 +269,13 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 		},
 		{
 			name: "on the way",
-			text: "database: { url: \"mysql://u:canary@h/db\" }\nbackends: { a: { kind: tfserving, cost: { gpu_day_usd: 1 } }, b: { kind: scripted, cost: {} }, c: { kind: hashing, cost: { amortised: true } } }\npolicies: { p: { prefer: { cost: 0 }, require: { at: p42 } }, q: { prefer: { speed: 1 } }, r: { prefer: { cost: -1 } }, s: { prefer: [cost] }, t: { prefer: {} } }\n",
+			text: "database: { url: \"mysql://u:canary@h/db\" }\nbackends: { a: { kind: triton, cost: { gpu_day_usd: 1 } }, b: { kind: scripted, cost: {} }, c: { kind: hashing, cost: { amortised: true } } }\npolicies: { p: { prefer: { cost: 0 }, require: { at: p42 } }, q: { prefer: { speed: 1 } }, r: { prefer: { cost: -1 } }, s: { prefer: [cost] }, t: { prefer: {} } }\n",
 			want: []string{
 				"f.yaml:1:18: database.url: want sqlite:FILE, such as sqlite:fairlead.db, or postgres://USER:PASSWORD@HOST/DATABASE",
-				"f.yaml:2:24: backends.a.kind: kind tfserving is not supported yet: use one that the reference lists",
-				"f.yaml:2:43: backends.a.cost.gpu_day_usd: unknown key (allowed: gpu_hour_usd, amortised)",
-				"f.yaml:2:90: backends.b.cost.gpu_hour_usd: must be set: want US dollars for an hour, or amortised: true",
-				"f.yaml:2:122: backends.c.cost: kind hashing works inside the process, for nothing: leave it out",
+				"f.yaml:2:24: backends.a.kind: Triton is called kind openinference here",
+				"f.yaml:2:40: backends.a.cost.gpu_day_usd: unknown key (allowed: gpu_hour_usd, amortised)",
+				"f.yaml:2:87: backends.b.cost.gpu_hour_usd: must be set: want US dollars for an hour, or amortised: true",
+				"f.yaml:2:119: backends.c.cost: kind hashing works inside the process, for nothing: leave it out",
 				"f.yaml:3:26: policies.p.prefer: want a weight over 0 for cost, latency or quality",
 				"f.yaml:3:54: policies.p.require.at: want one of p50, p90, p95, p99, got \"p42\"",
 				"f.yaml:3:76: policies.q.prefer: want a weight over 0 for cost, latency or quality",

@@ -194,7 +194,7 @@ func (d *decoder) value(s *setting, path string, node ast.Node, v reflect.Value)
 	}
 	_, null := node.(*ast.NullNode)
 	switch {
-	case s.kind == kindStruct && null, s.kind == kindMap && null, s.kind == kindList && null:
+	case null && (s.kind == kindStruct || s.kind == kindMap || s.kind == kindList || s.kind == kindNumbers || s.kind == kindItems):
 		// "targets:" with everything below it commented out is an empty one.
 	case s.kind == kindStruct:
 		d.fields(s, path, node, s.hold(v))
@@ -202,6 +202,10 @@ func (d *decoder) value(s *setting, path string, node ast.Node, v reflect.Value)
 		d.names(s, path, node, v)
 	case s.kind == kindList:
 		d.list(s, path, node, v)
+	case s.kind == kindNumbers:
+		d.numbers(s, path, node, v)
+	case s.kind == kindItems:
+		d.items(s, path, node, v)
 	default:
 		d.leaf(s, path, node, v)
 	}
@@ -249,31 +253,6 @@ func (d *decoder) names(s *setting, path string, node ast.Node, v reflect.Value)
 	}
 }
 
-func (d *decoder) list(s *setting, path string, node ast.Node, v reflect.Value) {
-	list, ok := node.(*ast.SequenceNode)
-	if !ok {
-		d.wrong(node, path, "want %s", s.wants())
-		return
-	}
-	items := make([]string, 0, len(list.Values))
-	for _, n := range list.Values {
-		resolved := d.resolve(n, path)
-		if resolved == nil {
-			continue
-		}
-		text, _, ok := d.text(resolved, path)
-		if !ok {
-			continue
-		}
-		if len(s.enum) > 0 && !s.allows(text) {
-			d.wrong(n, path, "%s", d.refused(s.notOne(), s, path, text, false))
-			continue
-		}
-		items = append(items, d.resolvePath(s, text))
-	}
-	v.Set(reflect.ValueOf(items))
-}
-
 // text gives the text of a node that must be one, with the environment put in. ok is false when it is
 // not, with the problem noted.
 func (d *decoder) text(node ast.Node, path string) (text string, used, ok bool) {
@@ -303,7 +282,7 @@ func (d *decoder) leaf(s *setting, path string, node ast.Node, v reflect.Value) 
 		if text, used, ok = d.text(node, path); !ok {
 			return
 		}
-		if !used && (s.kind == kindBool || s.kind == kindInt || s.kind == kindFloat) {
+		if !used && (s.kind == kindBool || s.kind == kindInt || s.kind == kindFloat && !s.fraction) {
 			d.wrong(node, path, "want %s, got text", s.wants())
 			return
 		}

@@ -89,6 +89,27 @@ func yamlText(s *setting, v reflect.Value) string {
 			items[i] = scalar(escape(v.Index(i).String()))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
+	case kindNumbers:
+		return "[" + s.text(v) + "]"
+	case kindItems:
+		items := make([]string, v.Len())
+		for i := range items {
+			var pairs []string
+			for _, f := range s.elem.fields {
+				value := f.at(v.Index(i))
+				if f.optional {
+					if value.IsNil() {
+						continue
+					}
+					value = value.Elem()
+				}
+				if text := yamlText(f, value); text != `""` {
+					pairs = append(pairs, f.key+": "+text)
+				}
+			}
+			items[i] = "{" + strings.Join(pairs, ", ") + "}"
+		}
+		return "[" + strings.Join(items, ", ") + "]"
 	case kindDuration, kindSize:
 		return s.text(v) // digits and a unit are text and nothing else
 	default:

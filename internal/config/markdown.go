@@ -69,6 +69,9 @@ func rows(b *strings.Builder, s *setting, path string, withEnv bool) {
 		if f.kind == kindStruct {
 			rows(b, f, at, withEnv)
 		}
+		if f.kind == kindItems {
+			rows(b, f.elem, under(at, "NUMBER"), withEnv)
+		}
 		if f.mapping != nil {
 			rows(b, &setting{fields: []*setting{f.mapping}}, path, withEnv)
 		}
@@ -96,10 +99,13 @@ func (s *setting) valueDoc() string {
 	text := map[kind]string{
 		kindString: "text", kindSecret: "secret", kindAddress: "address", kindBool: "true or false", kindInt: "whole number",
 		kindFloat: "number", kindDuration: "duration", kindSize: "size", kindList: "list of texts",
-		kindLabel: "label", kindMap: "texts by name",
+		kindLabel: "label", kindMap: "texts by name", kindNumbers: "list of numbers", kindItems: "list of settings",
 	}[s.kind]
 	if s.kind == kindMap && s.elem.kind == kindSecret {
 		text = "secrets by name"
+	}
+	if s.fraction {
+		text = "number or fraction"
 	}
 	if s.path {
 		text = strings.Replace(text, "text", "path", 1)

@@ -45,11 +45,21 @@ func (s *setting) parse(v reflect.Value, text string) error {
 		}
 		parsed.SetInt(n)
 	case kindFloat:
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) || strings.ContainsAny(text, "xX_pP") {
-			return errors.New("want a number")
+		number, below, fraction := strings.Cut(text, "/")
+		n, ok := parseFloat(number)
+		if divisor, okToo := parseFloat(below); fraction {
+			n, ok = n/divisor, ok && okToo && s.fraction && divisor != 0 && !math.IsInf(n/divisor, 0)
+		}
+		if !ok {
+			return errors.New("want " + s.wants())
 		}
 		parsed.SetFloat(n)
+	case kindNumbers:
+		list, err := s.parseNumbers(text)
+		if err != nil {
+			return err
+		}
+		parsed.Set(list)
 	case kindDuration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
@@ -81,6 +91,37 @@ func (s *setting) parse(v reflect.Value, text string) error {
 	}
 	v.Set(parsed)
 	return nil
+}
+
+func parseFloat(text string) (float64, bool) {
+	n, err := strconv.ParseFloat(text, 64)
+	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0) && !strings.ContainsAny(text, "xX_pP")
+}
+
+// parseNumbers reads numbers parted by commas.
+func (s *setting) parseNumbers(text string) (reflect.Value, error) {
+	list := reflect.MakeSlice(s.typ, 0, 4)
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		n := reflect.New(s.typ.Elem()).Elem()
+		if n.CanInt() {
+			whole, err := strconv.ParseInt(item, 10, 32)
+			if err != nil {
+				return list, errors.New("want " + s.wants())
+			}
+			n.SetInt(whole)
+		} else {
+			f, ok := parseFloat(item)
+			if !ok {
+				return list, errors.New("want " + s.wants())
+			}
+			n.SetFloat(f)
+		}
+		list = reflect.Append(list, n)
+	}
+	return list, nil
 }
 
 // check holds a leaf to its enum and its range.
@@ -159,11 +200,21 @@ func (s *setting) wants() string {
 		return "named entries"
 	case kindList:
 		return "a list, such as [a, b]"
+	case kindNumbers:
+		if s.typ.Elem().Kind() == reflect.Int {
+			return "a list of whole numbers, such as [1, 2]"
+		}
+		return "a list of numbers, such as [0.5, 1]"
+	case kindItems:
+		return "a list of settings (" + strings.Join(s.elem.keys(), ", ") + ")"
 	case kindBool:
 		return "true or false"
 	case kindInt:
 		return "a whole number"
 	case kindFloat:
+		if s.fraction {
+			return "a number, or a fraction such as 1/255"
+		}
 		return "a number"
 	case kindDuration:
 		return "a duration such as 800ms, 30s or 5m"
@@ -190,6 +241,14 @@ func (s *setting) text(v reflect.Value) string {
 			items[i] = v.Index(i).String()
 		}
 		return strings.Join(items, ",")
+	case kindNumbers:
+		items := make([]string, v.Len())
+		for i := range items {
+			if items[i] = fmt.Sprint(v.Index(i).Interface()); v.Index(i).CanFloat() {
+				items[i] = strconv.FormatFloat(v.Index(i).Float(), 'g', -1, 64)
+			}
+		}
+		return strings.Join(items, ", ")
 	case kindString:
 		return v.String()
 	case kindDuration:

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -59,12 +60,23 @@ func schemaOf(s *setting, top bool) map[string]any {
 			item = orEnvironment(map[string]any{"enum": s.enum})
 		}
 		out["type"], out["items"] = []string{"array", "null"}, item
+	case kindNumbers:
+		item := "number"
+		if s.typ.Elem().Kind() == reflect.Int {
+			item = "integer"
+		}
+		out["type"], out["items"] = []string{"array", "null"}, map[string]any{"type": item}
+	case kindItems:
+		out["type"], out["items"] = []string{"array", "null"}, schemaOf(s.elem, false)
 	case kindBool:
 		out = orEnvironment(map[string]any{"type": "boolean"})
 	case kindInt:
 		out = orEnvironment(s.limited(map[string]any{"type": "integer"}))
 	case kindFloat:
 		out = orEnvironment(s.limited(map[string]any{"type": "number"}))
+		if s.fraction {
+			out["anyOf"] = append(out["anyOf"].([]any), map[string]any{"type": "string", "pattern": `^[0-9.eE+-]+(/[0-9.eE+-]+)?$`})
+		}
 	case kindSize:
 		out["anyOf"] = []any{s.limited(map[string]any{"type": "integer"}), map[string]any{"type": "string"}}
 	default:

@@ -17,6 +17,8 @@ const (
 	kindStruct kind = iota
 	kindMap
 	kindList // of texts
+	kindNumbers
+	kindItems // a list of structs
 	kindString
 	kindSecret
 	kindAddress
@@ -45,6 +47,8 @@ type setting struct {
 	enum     []string
 	min, max string
 	required bool
+	// fraction says that a number may be written as one, such as 1/255.
+	fraction bool
 	// path says that the text names a file, relative to the configuration's.
 	path bool
 	// fields are a struct's settings, in order.
@@ -52,7 +56,7 @@ type setting struct {
 	// mapping is what the key holds where its value is a mapping and not a word: an optional struct, in a
 	// field of its own with the same key, which comes next.
 	mapping *setting
-	// elem is what a map holds.
+	// elem is what a map, or a list of structs, holds.
 	elem *setting
 	// env is the variable that sets it; empty below a map.
 	env string
@@ -72,6 +76,8 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[Size]():          kindSize,
 	reflect.TypeFor[label.Label]():   kindLabel,
 	reflect.TypeFor[[]string]():      kindList,
+	reflect.TypeFor[[]int]():         kindNumbers,
+	reflect.TypeFor[[]float64]():     kindNumbers,
 }
 
 // confidential says whether a value of the setting must not be shown.
@@ -103,6 +109,10 @@ func describe(s *setting, env string) {
 		s.kind = kindMap
 		s.elem = &setting{key: "NAME", typ: s.typ.Elem()}
 		describe(s.elem, "")
+	case reflect.Slice:
+		s.kind = kindItems
+		s.elem = &setting{key: "NUMBER", typ: s.typ.Elem()}
+		describe(s.elem, "")
 	case reflect.Struct:
 		s.kind = kindStruct
 		for i := range s.typ.NumField() {
@@ -112,6 +122,7 @@ func describe(s *setting, env string) {
 				doc: f.Tag.Get("doc"), defDoc: f.Tag.Get("defaultdoc"),
 				min: f.Tag.Get("min"), max: f.Tag.Get("max"),
 				required: f.Tag.Get("required") != "", path: f.Tag.Get("path") != "",
+				fraction: f.Tag.Get("fraction") != "",
 			}
 			child.def, child.hasDef = f.Tag.Lookup("default")
 			if enum := f.Tag.Get("enum"); enum != "" {

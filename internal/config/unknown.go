@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// Keys and values that people will try because they are on the way, with what to do until then. The
+// Keys and values that people will try because they are on the way or have another name here, with what to do. The
 // segment * stands for any name.
 var (
 	laterKeys   = map[string]string{}
 	laterValues = map[string]string{
-		"backends.*.kind=tfserving":     "kind tfserving is not supported yet",
-		"backends.*.kind=openinference": "kind openinference is not supported yet",
+		"backends.*.kind=triton": "Triton is called kind openinference here",
+		"backends.*.kind=kserve": "KServe is called kind openinference here",
+		"backends.*.kind=vllm":   "vLLM is called kind openai here",
 	}
 )
 
@@ -29,9 +30,6 @@ func unknownKey(s *setting, path, key string) string {
 
 func notYetValue(path, text string) (string, bool) {
 	later, ok := laterValues[general(path)+"="+text]
-	if ok {
-		later += ": use one that the reference lists"
-	}
 	return later, ok
 }
 

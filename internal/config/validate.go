@@ -143,13 +143,16 @@ func (k *checker) embedder() {
 }
 
 func (k *checker) backend(at string, b Backend) {
-	remote := b.Kind == KindOpenAI || b.Kind == KindOllama
+	tensors := servesTensors(b.Kind)
+	remote := b.Kind == KindOpenAI || b.Kind == KindOllama || tensors
 	switch {
 	case b.Kind == "":
 		k.wrong(at+".kind", "must be set: want one of %s", strings.Join(backendKinds(), ", "))
 		return
+	case b.URL == "" && tensors:
+		k.wrong(at+".url", "must be set: want the server's address, such as %s", exampleURL[b.Kind])
 	case b.URL != "" && remote:
-		k.address(at+".url", b.URL)
+		k.address(at+".url", b.URL, schemes[b.Kind]...)
 	case b.URL != "":
 		k.wrong(at+".url", "kind %s has no address: leave it out", b.Kind)
 	}
@@ -194,8 +197,12 @@ func (k *checker) target(at, name string, t Target) {
 		k.wrong(at+".does", "kind extractive does [extract] and nothing else")
 	case b.Kind == KindHashing && !slices.Equal(t.Does, []string{"embed"}):
 		k.wrong(at+".does", "kind hashing does [embed] and nothing else")
+	case servesTensors(b.Kind): // checked below
 	case b.Kind != KindScripted && slices.Contains(t.Does, "classify"):
 		k.wrong(at+".does", "kind %s does not classify", b.Kind)
+	}
+	if ok {
+		k.tensors(at, b, t)
 	}
 }
 
@@ -247,12 +254,29 @@ func (k *checker) unknown(at, what, name string, known []string) {
 	k.wrong(at, "%s", text)
 }
 
-// address checks a URL. It is not repeated in the message, because it may hold credentials.
-func (k *checker) address(at, text string) {
+// schemes are what addresses of a kind may begin with, beside http and https.
+var schemes = map[string][]string{KindTFServing: {"grpc", "grpcs"}, KindOpenInference: {"grpc", "grpcs"}}
+
+// exampleURL is an address of each kind that has no default.
+var exampleURL = map[string]string{
+	KindTFServing: "grpc://127.0.0.1:8500 or http://127.0.0.1:8501", KindOpenInference: "grpc://127.0.0.1:8001 or http://127.0.0.1:8000",
+	KindTorchServe: "http://127.0.0.1:8080",
+}
+
+// address checks a URL. It is not repeated in the message, because it may hold credentials. further are schemes that it
+// may have beside http and https.
+func (k *checker) address(at, text string, further ...string) {
 	u, err := url.Parse(text)
+	known := err == nil && (u.Scheme == "http" || u.Scheme == "https" || slices.Contains(further, u.Scheme))
 	switch {
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-		k.wrong(at, "want an address such as http://127.0.0.1:11434")
+	case !known || u.Host == "":
+		want := "http://127.0.0.1:11434"
+		if further != nil {
+			want = "grpc://127.0.0.1:8500 or http://127.0.0.1:8501"
+		}
+		k.wrong(at, "want an address such as %s", want)
+	case strings.HasPrefix(u.Scheme, "grpc") && u.Path != "":
+		k.wrong(at, "want grpc://HOST:PORT, without a path")
 	case u.User != nil:
 		k.wrong(at, "must hold no user or password: use api_key or headers")
 	case u.RawQuery != "" || u.Fragment != "":
@@ -291,8 +315,8 @@ func (c *Config) warnings() []Problem {
 	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
 		b := c.Backends[name]
 		u, err := url.Parse(b.URL)
-		if err == nil && u.Scheme == "http" && b.APIKey.Set() && !isLoopback(u.Host) {
-			warn(under("backends", name)+".url", "the api_key goes over the network in the clear: use https where you can")
+		if err == nil && (u.Scheme == "http" || u.Scheme == "grpc") && b.APIKey.Set() && !isLoopback(u.Host) {
+			warn(under("backends", name)+".url", fmt.Sprintf("the api_key goes over the network in the clear: use %ss where you can", u.Scheme))
 		}
 	}
 	return list
