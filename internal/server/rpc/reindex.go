@@ -23,6 +23,9 @@ func (s *retrievalService) ReindexCollection(ctx context.Context, req *pb.Reinde
 		return err
 	}
 	name := req.GetCollection()
+	if err := mayEmbed(p, req.GetEmbedder()); err != nil {
+		return err
+	}
 	if err := s.seesAll(ctx, p, name); err != nil {
 		return err
 	}

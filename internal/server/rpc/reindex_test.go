@@ -105,3 +105,32 @@ func TestReindexCollectionUnderACeiling(t *testing.T) {
 		}
 	}
 }
+
+// A caller that is held to models names no other as what embeds a collection; one that names none takes what is there.
+func TestNamingAnEmbedder(t *testing.T) {
+	f := start(t, echo(), func(c *server.Config) {
+		c.Authenticate = func(*http.Request) (auth.Principal, error) {
+			return auth.Principal{Tenant: "a", Ceiling: label.Restricted, Scopes: auth.AllScopes, Models: []string{"mine"}}, nil
+		}
+	})
+	c := fairleadv1connect.NewRetrievalServiceClient(client(t, true), f.url)
+	create := func(embedder string) error {
+		_, err := c.CreateCollection(t.Context(), &pb.CreateCollectionRequest{Collection: &pb.Collection{Name: "docs", Embedder: embedder}})
+		return err
+	}
+	reindex := func(embedder string) error {
+		_, err := reindexed(t, c, &pb.ReindexCollectionRequest{Collection: "docs", Embedder: embedder})
+		return err
+	}
+	for what, name := range map[string]func(string) error{"create": create, "reindex": reindex} {
+		code, info := outcome(t, name("dear"))
+		if code != connect.CodeNotFound || info.GetReason() != "unknown_model" {
+			t.Errorf("%s: %v %v", what, code, info)
+		}
+		for _, allowed := range []string{"mine", ""} {
+			if err := name(allowed); err != nil {
+				t.Errorf("%s, %q: %v", what, allowed, err)
+			}
+		}
+	}
+}

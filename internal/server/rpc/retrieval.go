@@ -35,11 +35,23 @@ func (s *retrievalService) CreateCollection(ctx context.Context, req *pb.CreateC
 	if err := underCeiling(p, l, "collection.label"); err != nil {
 		return nil, err
 	}
+	if err := mayEmbed(p, c.GetEmbedder()); err != nil {
+		return nil, err
+	}
 	made, err := s.collections.CreateCollection(ctx, p.Tenant, collection(c))
 	if err != nil {
 		return nil, err
 	}
 	return &pb.CreateCollectionResponse{Collection: collectionMessage(made)}, nil
+}
+
+// mayEmbed refuses the name of an embedder that the caller may not name. What embeds a collection where nobody names one
+// is the collection's matter.
+func mayEmbed(p auth.Principal, embedder string) error {
+	if embedder == "" || p.MayUseModel(embedder) {
+		return nil
+	}
+	return fault.New(fault.NotFound, fault.ReasonUnknownModel, "there is no model %q that this caller may embed with", embedder)
 }
 
 // ListCollections lists the collections.
