@@ -28,6 +28,7 @@ var allowed = []struct {
 	{"providers/tokens", []string{"providers"}, "counting knows what a prompt is, and nothing that answers it"},
 	{"providers/pipeline", []string{"providers", "providers/tensor", "providers/pipeline/"}, "what becomes of texts and pictures before a model is the same for every protocol"},
 	{"providers/pipeline/", nil, "tokenizers and pictures know no model call"},
+	{"providers/openinference", []string{"gen/thirdparty/inference", "providers", "providers/tensor", "providers/internal/"}, "the messages of its protocol are generated"},
 	{"providers/", []string{"providers", "providers/tensor", "providers/internal/", "internal/fault", "internal/label"}, "an adapter knows the vocabulary and one SDK, never another adapter"},
 	{"retrieval", []string{"retrieval/", "providers", "internal/locale", "internal/fault", "internal/label"}, "finding passages needs no engine, database or transport"},
 	{"retrieval/retrievaltest", []string{"retrieval", "retrieval/", "providers", "providers/", "internal/store/", "internal/fault", "internal/label"}, "what tests build on the real store and embedder"},

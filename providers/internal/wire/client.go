@@ -139,30 +139,54 @@ func Marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// Request is one request, for those that Start cannot make.
+type Request struct {
+	// Path is joined to the base address, Query comes behind it.
+	Path, Query string
+	// Model is the model's name in errors.
+	Model string
+	// Accept is what the answer may be.
+	Accept string
+	// Header is sent beside the client's own.
+	Header http.Header
+	// Body is what is posted, of type ContentType. Nil makes a GET.
+	Body        []byte
+	ContentType string
+}
+
 // Start sends one request and gives the call when the headers have come, whatever their status is. The
-// caller ends the call. A nil body makes a GET.
+// caller ends the call. A nil body makes a GET; another is JSON.
 func (c *Client) Start(ctx context.Context, path, model, accept string, body []byte) (*Call, *providers.Error) {
-	call := &Call{client: c, parent: ctx, model: model}
+	return c.Send(ctx, Request{Path: path, Model: model, Accept: accept, Body: body, ContentType: "application/json"})
+}
+
+// Send is Start for any request.
+func (c *Client) Send(ctx context.Context, r Request) (*Call, *providers.Error) {
+	call := &Call{client: c, parent: ctx, model: r.Model}
 	if err := ctx.Err(); err != nil {
 		return nil, call.Canceled()
 	}
 	call.ctx, call.cancel = context.WithCancelCause(ctx)
 	method := http.MethodGet
-	if body != nil {
+	if r.Body != nil {
 		method = http.MethodPost
 	}
-	req, err := http.NewRequestWithContext(call.ctx, method, c.Base.JoinPath(path).String(), bytes.NewReader(body))
+	u := c.Base.JoinPath(r.Path)
+	u.RawQuery = r.Query
+	req, err := http.NewRequestWithContext(call.ctx, method, u.String(), bytes.NewReader(r.Body))
 	if err != nil {
 		call.End()
 		return nil, call.Fail(providers.KindInvalid, "the request cannot be made")
 	}
-	for name, values := range c.Header {
-		req.Header[name] = values
+	for _, header := range []http.Header{c.Header, r.Header} {
+		for name, values := range header {
+			req.Header[name] = values
+		}
 	}
-	req.Header.Set("Accept", accept)
+	req.Header.Set("Accept", r.Accept)
 	req.Header.Set("Accept-Encoding", "identity")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if r.Body != nil {
+		req.Header.Set("Content-Type", r.ContentType)
 	}
 	call.Response, err = c.HTTP.Do(req) //nolint:bodyclose // call.End closes it
 	if err != nil {
