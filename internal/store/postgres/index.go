@@ -164,6 +164,9 @@ func openIndexer(ctx context.Context, ownerURL, doing string) (*indexer, error) 
 	if s.version == 0 {
 		return nil, fault.New(fault.FailedPrecondition, fault.ReasonSchemaBehind, "%s: the database has no schema: run fairlead db migrate", doing)
 	}
+	if err := straight(ctx, config, doing); err != nil {
+		return nil, err
+	}
 	config.RuntimeParams["search_path"] = s.searchPath
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

@@ -75,6 +75,9 @@ func Migrate(ctx context.Context, ownerURL, appURL string) (*Migrated, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := straight(ctx, owner, doing); err != nil {
+		return nil, err
+	}
 	conn, err := pgx.ConnectConfig(ctx, owner)
 	if err != nil {
 		return nil, translate(ctx, err, doing)

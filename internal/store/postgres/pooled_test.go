@@ -76,3 +76,27 @@ func TestNoConnectionIsExplained(t *testing.T) {
 		t.Errorf("through PgBouncer: %v", f)
 	}
 }
+
+// The owner's work needs sessions: through a PgBouncer it is refused, and leaves no lock for the next to wait for.
+func TestOwnerGoesStraight(t *testing.T) {
+	d := testdb.PostgresDatabase(t)
+	app, err := url.Parse(d.AppURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A PgBouncer that lets the owner in.
+	through := testdb.PgBouncer(t, testdb.Database{OwnerURL: d.AppURL, AppURL: d.OwnerURL})
+	for range 3 {
+		_, err = postgres.Migrate(t.Context(), through, d.AppURL)
+		if f := fault.From(err); f.Code != fault.FailedPrecondition || !strings.Contains(f.Text, "leads to a PgBouncer") {
+			t.Fatalf("%v", fault.Cause(err))
+		}
+		_, err = postgres.IndexDimensions(t.Context(), through, 8, postgres.Build{})
+		if f := fault.From(err); f.Code != fault.FailedPrecondition || !strings.Contains(f.Text, "leads to a PgBouncer") {
+			t.Fatalf("%v", fault.Cause(err))
+		}
+	}
+	if m, err := postgres.Migrate(t.Context(), d.OwnerURL, d.AppURL); err != nil || m.Role != app.User.Username() {
+		t.Fatalf("%+v, %v", m, fault.Cause(err))
+	}
+}
