@@ -50,6 +50,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 .PHONY: generate
 generate: $(BIN)/buf $(BIN)/protoc-gen-go $(BIN)/protoc-gen-connect-go ## write gen/ from proto/
 	buf generate
+	buf generate --template buf.gen.thirdparty.yaml
 
 .PHONY: verify
 verify: generate ## what is generated is up to date, descriptions are well formed, go.mod is tidy enough to build
