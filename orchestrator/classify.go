@@ -42,7 +42,7 @@ func (b *branch) doClassify(ctx context.Context, s *chain.Step, path string, emi
 		return result{}, nil, err
 	}
 	found = routing.Class{Label: classes[0].Name, Probability: classes[0].Probability}
-	unknown := found.Probability < s.Classify.UnknownBelow
+	unknown := found.Label == chain.Unknown || found.Probability < s.Classify.UnknownBelow // some targets know themselves that they do not know
 	if unknown {
 		found.Label = chain.Unknown
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,7 @@ type app struct {
 	engine    *orchestrator.Engine
 	server    *server.Server
 	fleet     *fleet
+	retired   []retired
 	closers   []func() error
 }
 
@@ -106,7 +108,12 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	if a.fleet, err = muster(ctx, a.telemetry, a.config, p.getenv); err != nil {
 		return nil, err
 	}
-	a.closers = append(a.closers, func() error { a.fleet.closeIdle(); return nil })
+	a.closers = append(a.closers, func() error {
+		for _, r := range a.retired {
+			_ = r.fleet.close() // nobody waits for it
+		}
+		return a.fleet.close()
+	})
 	observer, err := a.observer(o.own)
 	if err != nil {
 		return nil, err
@@ -281,11 +288,25 @@ func (a *app) reload(ctx context.Context, c *config.Config, getenv func(string) 
 		return err
 	}
 	if err := a.engine.Configure(fleet.config); err != nil {
-		return err
+		return errors.Join(err, fleet.close())
 	}
-	a.fleet.closeIdle()
+	a.retire(a.config.Server.RequestTimeout)
 	a.fleet = fleet
 	return nil
+}
+
+// retire puts the fleet aside, and ends the connections of those whose last calls are over: none lasts longer than a request
+// may.
+func (a *app) retire(longest time.Duration) {
+	a.fleet.closeIdle()
+	a.retired = append(a.retired, retired{a.fleet, time.Now()})
+	a.retired = slices.DeleteFunc(a.retired, func(r retired) bool {
+		over := longest > 0 && time.Since(r.since) > longest
+		if over {
+			_ = r.fleet.close() // nobody waits for it
+		}
+		return over
+	})
 }
 
 // Close gives back what the app holds, the last first. It may be called on an app that is half built.

@@ -65,7 +65,7 @@ func (p *program) configCheckCommand() *cobra.Command {
 		Use:   "check [FILE]",
 		Short: "Check a configuration, its chains and its prompts, and change nothing",
 		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if len(args) == 1 {
 				p.config = args[0]
 			}
@@ -79,6 +79,7 @@ func (p *program) configCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer func() { err = errors.Join(err, fleet.close()) }()
 			if err := fleet.check(); err != nil {
 				return err
 			}

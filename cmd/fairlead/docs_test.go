@@ -265,6 +265,17 @@ func anchors(text string) map[string]bool {
 	return names
 }
 
+// beside puts the files that pages name into a folder.
+func beside(t *testing.T, folder string) {
+	t.Helper()
+	tokenizer, err := os.ReadFile(filepath.Join(repository, "providers/pipeline/wordpiece/testdata/uncased.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(folder, "tokenizer.json"), string(tokenizer))
+	write(t, filepath.Join(folder, "labels.txt"), "cat\ndog\n")
+}
+
 // A block of YAML is a chain or a configuration, and it is read as one.
 func TestExamplesAreRead(t *testing.T) {
 	read := 0
@@ -278,6 +289,7 @@ func TestExamplesAreRead(t *testing.T) {
 				}
 			case regexp.MustCompile(`(?m)^(backends|targets|policies|server|auth|chat|retrieval|telemetry|database|chains|prompts|log|discover):`).MatchString(b.text):
 				file := write(t, filepath.Join(t.TempDir(), name), b.text)
+				beside(t, filepath.Dir(file))
 				if _, _, err := config.Load(config.Options{Path: file, Environ: environ("OPENAI_API_KEY=key")}); err != nil {
 					t.Errorf("%s:%d: %v", page, b.line, err)
 				}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -37,6 +38,8 @@ type fleet struct {
 	telemetry *telemetry.Telemetry
 	// idle close the connections that adapters keep open, for a fleet that is replaced.
 	idle []func()
+	// closers end the connections of adapters that keep them for calls to come.
+	closers []func() error
 }
 
 // The qualities that targets have which nobody has measured: only their order matters.
@@ -54,12 +57,19 @@ type backend struct {
 	generator  providers.Generator
 	embedder   providers.Embedder
 	classifier providers.Classifier
-	limiter    *orchestrator.Limiter
+	// predictor runs models over tensors, and each target has a pipeline of its own to it.
+	predictor providers.Predictor
+	limiter   *orchestrator.Limiter
 }
 
 // muster makes the fleet of a configuration. telemetry may be nil.
-func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, getenv func(string) string) (*fleet, error) {
+func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, getenv func(string) string) (_ *fleet, err error) {
 	f := &fleet{why: map[string]string{}, telemetry: t}
+	defer func() {
+		if err != nil {
+			_ = f.close() // nothing was called yet, so there is nothing to lose
+		}
+	}()
 	f.config.DefaultPolicy, f.config.Auto = c.Chat.DefaultPolicy, c.Chat.Auto
 	f.config.DefaultEmbedder, f.config.DefaultLabel = c.Retrieval.Embedder, c.Chat.DefaultLabel
 	f.config.Languages = c.Chat.Languages
@@ -130,6 +140,8 @@ func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 		c, err = ollama.New(ollama.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
 			HTTPClient: f.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
 		made.generator, made.embedder = c, c
+	case config.KindTFServing, config.KindOpenInference, config.KindTorchServe:
+		made.predictor, err = f.modelServer(name, b, header)
 	case config.KindScripted:
 		s := scripted.New(scripted.Config{Backend: name})
 		made.generator, made.embedder, made.classifier = s, s, s
@@ -199,6 +211,11 @@ func (f *fleet) configured(name string, t config.Target, b config.Backend, made 
 		out.Quality = *t.Quality
 	}
 	out.Price, out.Encoding = b.Price(t.Price), encoding(b.Kind, t.Model)
+	if made.predictor != nil {
+		if err := pipelined(&out, t, made.predictor); err != nil {
+			return fmt.Errorf("targets.%s.%w", name, err)
+		}
+	}
 	if b.Kind == config.KindScripted {
 		if _, err := scripted.Parse(t.Model); err != nil {
 			return fmt.Errorf("target %s: %w", name, err)
@@ -328,6 +345,22 @@ func (f *fleet) closeIdle() {
 	for _, closeIdle := range f.idle {
 		closeIdle()
 	}
+}
+
+// retired is a fleet whose place another has taken; calls may still run on it.
+type retired struct {
+	fleet *fleet
+	since time.Time
+}
+
+// close ends all connections, when no call will come.
+func (f *fleet) close() error {
+	f.closeIdle()
+	var errs []error
+	for _, closeOne := range f.closers {
+		errs = append(errs, closeOne())
+	}
+	return errors.Join(errs...)
 }
 
 // check validates a fleet as an engine would, without serving it.

@@ -159,7 +159,7 @@ type Target struct {
 	Version string   `yaml:"version" doc:"The model's version. Model servers (tfserving, openinference, torchserve) are asked for it, by number or by label such as stable, and without one for their default; other backends are not told, and it is for records."`
 	Does    []string `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]; model servers: what output says" doc:"What the model can do."`
 
-	Signature string  `yaml:"signature" defaultdoc:"the server's own" doc:"Kind tfserving: the way of calling the model, as saved_model_cli shows it."`
+	Signature string  `yaml:"signature" defaultdoc:"the server's own" doc:"Kind tfserving: the way of calling the model, as saved_model_cli shows it. Kind torchserve: what a body is, json, text or bytes."`
 	Input     *Input  `yaml:"input" doc:"Model servers: what becomes of a text or a picture before the model. Exactly one of text, tokens, image, features and example."`
 	Output    *Output `yaml:"output" doc:"Model servers: what becomes of the model's numbers. Exactly one of classes and embedding."`
 

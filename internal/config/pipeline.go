@@ -3,7 +3,7 @@ package config
 // Input is what becomes of what a caller sends, before a model on a model server.
 type Input struct {
 	Batch    int            `yaml:"batch" default:"32" min:"1" max:"4096" doc:"The most texts, pictures or records in one call; more of them become several calls, one after the other."`
-	Text     *TextInput     `yaml:"text" doc:"Texts as they are, in one tensor of type BYTES (DT_STRING), for models that tokenize for themselves."`
+	Text     *TextInput     `yaml:"text" doc:"Texts as they are, in one tensor of type BYTES (DT_STRING), for models that tokenize for themselves. Kind torchserve: each as the body of a call."`
 	Tokens   *TokensInput   `yaml:"tokens" doc:"Texts as numbers of tokens, in tensors of shape [n, length]."`
 	Image    *ImageInput    `yaml:"image" doc:"JPEG, PNG and WebP files as numbers."`
 	Example  *ExampleInput  `yaml:"example" doc:"Kind tfserving: each text as a tf.Example with one feature, for models with a signature of classification. They name their classes and give their probabilities, so there is no output."`
@@ -103,8 +103,11 @@ func (k *checker) tensors(at string, b Backend, t Target) {
 		}
 		return
 	}
-	if t.Signature != "" && b.Kind != KindTFServing {
-		k.wrong(at+".signature", "is for kind tfserving: leave it out")
+	if t.Signature != "" && b.Kind == KindOpenInference {
+		k.wrong(at+".signature", "is not for kind openinference: leave it out")
+	}
+	if b.Kind == KindTorchServe && t.Input != nil && t.Input.Text == nil {
+		k.wrong(at+".input", "TorchServe takes no tensors: want text, each of which is the body of a call")
 	}
 	if t.Input == nil {
 		k.wrong(at+".input", "must be set: want text, tokens, image, features or example, as the model takes it")

@@ -26,6 +26,7 @@ targets:
     input: { text: { tensor: text } }
     output: { classes: { tensor: scores, labels: [billing, travel], activation: softmax, temperature: 1.3, top: 5, threshold: 0.5 } }
     price: { per_call: 0.0001 }
+  mood: { backend: torch, model: mood, signature: json, input: { text: { tensor: data } }, output: { classes: { tensor: probabilities, names: classes } } }
   topics: { backend: tf, model: topics, input: { example: {} } }
   minilm:
     backend: triton
@@ -40,7 +41,7 @@ targets:
     input: { image: { tensor: x, size: [224, 224], resize: shorter, shorter: 256, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], scale: 1/255, type: FP16 } }
     output: { classes: { tensor: y, labels_file: labels.txt } }
   churn:
-    backend: torch
+    backend: triton
     model: churn
     does: [classify]
     input: { features: { tensor: x, list: [{ name: age }, { name: income, default: 0.5 }, { name: "a \"b\"", type: INT64 }] } }
@@ -84,7 +85,7 @@ func TestModelServers(t *testing.T) {
 }
 
 func TestMistakesOfModelServers(t *testing.T) {
-	const backends = "backends: { tf: { kind: tfserving, url: \"grpc://h:1\" }, oi: { kind: openinference, url: \"http://h:1\" }, chat: { kind: scripted } }\n"
+	const backends = "backends: { tf: { kind: tfserving, url: \"grpc://h:1\" }, oi: { kind: openinference, url: \"http://h:1\" }, ts: { kind: torchserve, url: \"http://h:1\" }, chat: { kind: scripted } }\n"
 	target := func(text string) string { return backends + "targets: { t: { model: m, " + text + " } }\n" }
 	const out = "output: { classes: { tensor: s, labels: [a, b] } }"
 	for text, want := range map[string]string{
@@ -95,7 +96,7 @@ func TestMistakesOfModelServers(t *testing.T) {
 		"backends: { b: { kind: kserve } }":                                                                                    "backends.b.kind: KServe is called kind openinference here",
 		target("backend: chat, input: { text: { tensor: x } }"):                                                                "targets.t.input: is for model servers",
 		target("backend: chat, signature: x"):                                                                                  "targets.t.signature: is for model servers",
-		target("backend: oi, signature: x, input: { text: { tensor: x } }, " + out):                                            "targets.t.signature: is for kind tfserving",
+		target("backend: oi, signature: x, input: { text: { tensor: x } }, " + out):                                            "targets.t.signature: is not for kind openinference",
 		target("backend: tf, " + out):                                                                                          "targets.t.input: must be set",
 		target("backend: tf, input: { text: { tensor: x } }"):                                                                  "targets.t.output: must be set",
 		target("backend: tf, input: { text: { tensor: x }, tokens: { ids: i, tokenizer: f } }, " + out):                        "targets.t.input: want exactly one",
@@ -122,6 +123,7 @@ func TestMistakesOfModelServers(t *testing.T) {
 		target("backend: tf, input: { text: { tensor: x } }, output: { classes: { tensor: s, labels: [a], temperature: 2 } }"): "targets.t.output.classes.temperature: is for logits",
 		target("backend: tf, input: { text: { tensor: x } }, output: { embedding: {} }"):                                       "targets.t.output.embedding.tensor: must be set",
 		target("backend: tf, input: { text: { tensor: x } }, does: [embed], " + out):                                           "targets.t.does: a target with this output does [classify]",
+		target("backend: ts, input: { features: { list: [{ name: a }] } }, " + out):                                            "targets.t.input: TorchServe takes no tensors",
 		target("backend: oi, input: { example: {} }"):                                                                          "targets.t.input.example: is for kind tfserving",
 		target("backend: tf, input: { example: {} }, " + out):                                                                  "targets.t.output: is not for input.example",
 	} {

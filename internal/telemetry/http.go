@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -96,6 +97,14 @@ func (t *Telemetry) Transport(base http.RoundTripper) http.RoundTripper {
 		return base
 	}
 	return transport{base, t.propagator}
+}
+
+// Inject adds the run's trace to what a call carries beside its content, for calls that are no requests of HTTP. Without
+// tracing it adds nothing.
+func (t *Telemetry) Inject(ctx context.Context, h http.Header) {
+	if t.tracing {
+		t.propagator.Inject(ctx, propagation.HeaderCarrier(h))
+	}
 }
 
 type transport struct {
