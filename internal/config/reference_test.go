@@ -279,7 +279,7 @@ func TestDumpLoadsAgain(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
-		"", Example(), uncommented(), "a: &a { <<: *a }", "server: {listen: [", "log: !!str x", "? a\n: b", "x: |\n  y", "%YAML 1.2\n---\n",
+		"", Example(), uncommented(), strings.ReplaceAll(served, "${KEY}", "k"), "a: &a { <<: *a }", "server: {listen: [", "log: !!str x", "? a\n: b", "x: |\n  y", "%YAML 1.2\n---\n",
 		"targets: { a: &x { backend: b }, c: *x }", "server: { listen: \"${A:-${B}}\" }", "- - - -", "policies: { p: { prefer: {a: b} } }", "policies: { p: &p { prefer: &w {cost: 1, latency: 0.5}, scales: {}, on_none: cheapest }, q: { <<: *p, prefer: *w } }",
 		"log: { level: .inf }", "chains: { files: [*a, &a b] }", "\t", "\x00", "a: 'b", "<<: [*a, {b: c}]",
 	} {
