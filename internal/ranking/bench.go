@@ -29,7 +29,7 @@ type Leg struct {
 	Recall100 Estimate `json:"recall_at_100"`
 	MAP100    Estimate `json:"map_at_100"`
 
-	ndcg []float64
+	ndcg, recall []float64 // by query
 }
 
 // Report is the outcome of a benchmark. Intervals are of 95 %, by a bootstrap over queries.
@@ -185,7 +185,7 @@ func (b *bench) leg(ctx context.Context, d *Dataset, name string, weight *float6
 	}
 	b.report.Queries = len(ndcg)
 	b.report.Legs = append(b.report.Legs, Leg{Name: name, NDCG10: Mean(ndcg, b.Seed), MRR10: Mean(mrr, b.Seed),
-		Recall100: Mean(recall, b.Seed), MAP100: Mean(precision, b.Seed), ndcg: ndcg})
+		Recall100: Mean(recall, b.Seed), MAP100: Mean(precision, b.Seed), ndcg: ndcg, recall: recall})
 	return nil
 }
 

@@ -10,7 +10,7 @@ const (
 	frequentFrom = 1000
 	// frequencyAge is how long a count is kept, and frequencyDrift which part of a collection may have come or gone
 	// meanwhile.
-	frequencyAge   = time.Minute
+	frequencyAge   = 10 * time.Minute
 	frequencyDrift = 0.01
 	mostFrequent   = 100_000
 )

@@ -140,7 +140,8 @@ CREATE TABLE words (
     FOREIGN KEY (tenant, passage) REFERENCES passages (tenant, id) ON DELETE CASCADE
 );
 ALTER TABLE words ALTER COLUMN lexemes SET STORAGE MAIN;
-CREATE INDEX words_lexemes ON words USING gin (lexemes);
+-- Without a list of pending entries: every search would read all of it, for each of its words, whoever wrote it.
+CREATE INDEX words_lexemes ON words USING gin (lexemes) WITH (fastupdate = off);
 CREATE INDEX words_collection ON words (tenant, collection);
 
 -- Names, numbers and codes that stand in a collection, for queries that write one nearly right.
@@ -161,7 +162,7 @@ CREATE TABLE document_identifiers (
     FOREIGN KEY (tenant, document) REFERENCES documents (tenant, id) ON DELETE CASCADE
 );
 CREATE INDEX document_identifiers_identifier ON document_identifiers (tenant, collection, identifier);
-CREATE INDEX identifiers_trigrams ON identifiers USING gin (identifier gin_trgm_ops);
+CREATE INDEX identifiers_trigrams ON identifiers USING gin (identifier gin_trgm_ops) WITH (fastupdate = off);
 
 -- The vectors, at unit length. Inline, so that comparing all of a small collection reads no other table. An index for
 -- nearest neighbours is one for each length of vector: see index.go.
