@@ -200,6 +200,9 @@ func (f *fleet) configured(name string, t config.Target, b config.Backend, made 
 		Name: name, Backend: t.Backend, Kind: b.Kind, Model: t.Model, Version: t.Version, Context: t.Context,
 		Clearance: b.Clearance, Quality: -1, TTFT: t.TTFT, PerToken: t.PerToken, Origin: "config",
 	}
+	if own, ok := made.embedder.(interface{ Identity() string }); ok && t.Model == "" {
+		out.Model = own.Identity() // collections keep it, so that a change of it is seen
+	}
 	for _, does := range t.Does {
 		c, err := providers.ParseCapability(does)
 		if err != nil {

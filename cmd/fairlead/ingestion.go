@@ -345,7 +345,7 @@ func (in *ingestion) report(p *program, broken error) error {
 	}
 	switch {
 	case broken != nil:
-		if !p.json {
+		if !p.json && (passing(broken) || errors.Is(broken, context.Canceled) || connect.CodeOf(broken) == connect.CodeCanceled) {
 			fmt.Fprintf(p.err, "broken off with %d documents to go: run the same command again, and it goes on\n", in.left)
 		}
 		return written
