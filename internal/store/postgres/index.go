@@ -179,15 +179,25 @@ func openIndexer(ctx context.Context, ownerURL, doing string) (*indexer, error) 
 // waits holds a snapshot, and building waits until all such have ended.
 const indexLock = 0x766563746f7273
 
+// lockTries is how often the lock is tried for, a second in all.
+const lockTries = 13
+
 func (x *indexer) lock(ctx context.Context, doing string) error {
-	var mine bool
-	if err := x.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(indexLock)).Scan(&mine); err != nil {
-		return translate(ctx, err, doing)
+	// One that has just ended may hold it for a moment: each try is a statement, and a snapshot, of its own.
+	for try := range lockTries {
+		var mine bool
+		if err := x.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(indexLock)).Scan(&mine); err != nil || mine {
+			return translate(ctx, err, doing)
+		}
+		wait := time.NewTimer(time.Duration(try+1) * 10 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return translate(ctx, ctx.Err(), doing)
+		case <-wait.C:
+		}
 	}
-	if !mine {
-		return fault.New(fault.Unavailable, fault.ReasonNone, "%s: another process is building or dropping one: wait for it, then try again", doing)
-	}
-	return nil
+	return fault.New(fault.Unavailable, fault.ReasonNone, "%s: another process is building or dropping one: wait for it, then try again", doing)
 }
 
 func (x *indexer) list(ctx context.Context) ([]Index, error) {

@@ -34,6 +34,9 @@ type setting struct{ name, value string }
 // does not.
 var local = "true"
 
+// commitTime is how long a commit may take, whoever waits for it.
+const commitTime = 15 * time.Second
+
 // rollbackTime is how long a rollback may take: whoever waits for it need not have a deadline, and the network may be
 // gone. It is a variable for tests.
 var rollbackTime = 5 * time.Second
@@ -61,13 +64,23 @@ func (s *Store) in(ctx context.Context, sc scope, options pgx.TxOptions, doing s
 	if err := fn(tx); err != nil {
 		return translate(ctx, err, doing)
 	}
-	return translate(ctx, tx.Commit(ctx), doing)
+	if err := ctx.Err(); err != nil {
+		return translate(ctx, err, doing)
+	}
+	// From here on the caller's leaving changes nothing: a commit that is broken off may have happened all the same,
+	// and who was told "canceled" must find nothing stored.
+	committing, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	defer cancel()
+	return translate(committing, tx.Commit(committing), doing)
 }
 
-// open begins a transaction. It waits no longer than a statement may take: a PgBouncer whose server is gone keeps
-// callers waiting for minutes.
+// openTime is how long a transaction may always take to open.
+const openTime = 5 * time.Second
+
+// open begins a transaction. It waits no longer than a statement may take, or openTime: a PgBouncer whose server is gone
+// keeps callers waiting for minutes.
 func (s *Store) open(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.StatementTimeout)
+	ctx, cancel := context.WithTimeout(ctx, max(s.config.StatementTimeout, openTime))
 	defer cancel()
 	return s.pool.BeginTx(ctx, options)
 }
