@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pgvector/pgvector-go"
 
+	"fairlead/internal/auth/tenants"
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
@@ -97,22 +98,12 @@ func (c *canaries) keep(ctx context.Context) {
 // MeasureRecall asks the index for each query of the sample and compares with what comparing all vectors finds. told
 // is called for each collection that has a sample.
 func (s *Store) MeasureRecall(ctx context.Context, told func(Recall)) error {
-	for after := ""; ; {
-		page, err := s.TenantList(ctx, after, 1000)
-		if err != nil {
-			return err
-		}
-		for i := range page {
-			if after = page[i].Name; page[i].DisabledAt.IsZero() {
-				if err := s.recallOf(ctx, after, told); err != nil {
-					return err
-				}
-			}
-		}
-		if len(page) < 1000 {
+	return s.eachTenant(ctx, func(t *tenants.Tenant) error {
+		if !t.DisabledAt.IsZero() {
 			return nil
 		}
-	}
+		return s.recallOf(ctx, t.Name, told)
+	})
 }
 
 // recallOf measures the collections of one tenant.

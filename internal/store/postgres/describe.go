@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
-
-	"fairlead/internal/fault"
 )
 
 // Server is what a server is, for whoever writes down what was measured on it.
@@ -23,9 +21,9 @@ type Server struct {
 // Describe says what a server is. It needs no right but to connect.
 func Describe(ctx context.Context, url string) (*Server, error) {
 	const doing = "describing the database's server"
-	config, err := pgx.ParseConfig(url)
-	if err != nil { // its text may hold the password
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: its URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+	config, err := readURL(url, "its URL", doing)
+	if err != nil {
+		return nil, err
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

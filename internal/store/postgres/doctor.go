@@ -34,9 +34,9 @@ type Finding struct {
 // latter is what is examined where appURL differs.
 func Examine(ctx context.Context, url, appURL string) ([]Finding, error) {
 	const doing = "examining the database"
-	config, err := pgx.ParseConfig(url)
+	config, err := readURL(url, "its URL", doing)
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: its URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+		return nil, err
 	}
 	s, err := inspect(ctx, config)
 	if err != nil {

@@ -153,9 +153,9 @@ func Indexes(ctx context.Context, ownerURL string) ([]Index, error) {
 type indexer struct{ conn *pgx.Conn }
 
 func openIndexer(ctx context.Context, ownerURL, doing string) (*indexer, error) {
-	config, err := pgx.ParseConfig(ownerURL)
-	if err != nil { // its text may hold the password
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: database.owner_url cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+	config, err := readURL(ownerURL, "database.owner_url", doing)
+	if err != nil {
+		return nil, err
 	}
 	s, err := inspect(ctx, config)
 	if err != nil {

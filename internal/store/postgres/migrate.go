@@ -91,12 +91,12 @@ func Migrate(ctx context.Context, ownerURL, appURL string) (*Migrated, error) {
 }
 
 func parse(ownerURL, appURL, doing string) (owner, app *pgx.ConnConfig, err error) {
-	if owner, err = pgx.ParseConfig(ownerURL); err == nil {
-		app, err = pgx.ParseConfig(appURL)
+	if owner, err = readURL(ownerURL, "a URL", doing); err == nil {
+		app, err = readURL(appURL, "a URL", doing)
 	}
 	switch {
-	case err != nil: // its text may hold the password
-		return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: a URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+	case err != nil:
+		return nil, nil, err
 	case owner.User == app.User:
 		return nil, nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig,
 			"%s: database.url and database.owner_url name the same user: what serves must not own the tables, so name another in database.url; it is made where it is not there", doing)

@@ -1,12 +1,6 @@
 package postgres
 
-import (
-	"context"
-
-	"github.com/jackc/pgx/v5"
-
-	"fairlead/internal/fault"
-)
+import "context"
 
 // Status is how a database's schema stands to this program.
 type Status struct {
@@ -21,9 +15,9 @@ type Status struct {
 // Look gives the status of a database. It needs no right but to connect.
 func Look(ctx context.Context, url string) (*Status, error) {
 	const doing = "looking at the database"
-	config, err := pgx.ParseConfig(url)
+	config, err := readURL(url, "its URL", doing)
 	if err != nil {
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: its URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+		return nil, err
 	}
 	s, err := inspect(ctx, config)
 	if err != nil {

@@ -76,10 +76,9 @@ var errNoScope = errors.New("a transaction of nobody")
 func Open(ctx context.Context, c Config) (*Store, error) {
 	const doing = "opening the database"
 	c = c.withDefaults()
-	pc, err := pgxpool.ParseConfig(c.URL)
+	pc, err := readPoolURL(c.URL, "its URL", doing)
 	if err != nil {
-		// Its text may hold the password.
-		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "%s: its URL cannot be read: write postgres://USER:PASSWORD@HOST/DATABASE", doing)
+		return nil, err
 	}
 	pc.MaxConns = int32(c.Pool)
 	pc.ConnConfig.RuntimeParams["application_name"] = "fairlead"

@@ -88,6 +88,26 @@ func (s *Store) TenantList(ctx context.Context, after string, limit int) ([]tena
 	return list, nil
 }
 
+// eachTenant calls fn with the tenants by name, page by page, until it fails.
+func (s *Store) eachTenant(ctx context.Context, fn func(*tenants.Tenant) error) error {
+	const page = 500
+	for after := ""; ; {
+		list, err := s.TenantList(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			if err := fn(&list[i]); err != nil {
+				return err
+			}
+			after = list[i].Name
+		}
+		if len(list) < page {
+			return nil
+		}
+	}
+}
+
 // TenantDisable shuts a tenant's callers out from a time on; one that is shut out stays so since when it was.
 func (s *Store) TenantDisable(ctx context.Context, name string, at time.Time) error {
 	const doing = "shutting the tenant out, or letting it in"

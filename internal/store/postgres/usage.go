@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"fairlead/internal/auth/tenants"
 	"fairlead/internal/store/form"
 	"fairlead/orchestrator/usage"
 	"fairlead/providers"
@@ -250,22 +251,7 @@ const usageForgetStep = 5000
 
 // UsageForget deletes the records of all tenants that are older than before. Their sums stay.
 func (s *Store) UsageForget(ctx context.Context, before time.Time) error {
-	const page = 500
-	for after := ""; ; {
-		list, err := s.TenantList(ctx, after, page)
-		if err != nil {
-			return err
-		}
-		for i := range list {
-			after = list[i].Name
-			if err := s.usageForget(ctx, after, before); err != nil {
-				return err
-			}
-		}
-		if len(list) < page {
-			return nil
-		}
-	}
+	return s.eachTenant(ctx, func(t *tenants.Tenant) error { return s.usageForget(ctx, t.Name, before) })
 }
 
 func (s *Store) usageForget(ctx context.Context, tenant string, before time.Time) error {

@@ -25,10 +25,9 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return translate(ended(ctx, err), doing)
 	}
-	sources := p.ListSources()
-	known := sources[len(sources)-1].Version
+	known := SchemaVersion()
 	// Another process may be migrating the same file: each time that this one loses, it finds a version more done.
-	for range len(sources) + 1 {
+	for range len(p.ListSources()) + 1 {
 		var version int64
 		version, err = p.GetDBVersion(ctx)
 		if err == nil && version > known {
