@@ -25,6 +25,18 @@ type Target struct {
 	Embedder  providers.Embedder
 	// Classifier tells the class of texts.
 	Classifier providers.Classifier
+	// Predictor runs a model over tensors. Signature is the way of calling it where a request names none.
+	Predictor providers.Predictor
+	Signature string
+	// Server is the adapter itself, for what else it can do: providers.Lifecycle, Describer, Warmer, Puller, Prober,
+	// Lister and LoadReporter.
+	Server any
+	// Batch is how calls that come at the same time are made as one. The zero value makes each by itself.
+	Batch Batch
+	// Cache is how long answers in one piece are kept for the same question of the same tenant. 0: they are not.
+	Cache time.Duration
+	// Canary is what a share of the callers get in its place, and Shadow what is asked beside it. Nil: nothing is.
+	Canary, Shadow *Variant
 	// Encoding is the vocabulary that prompts are counted with, as far as it is known. Empty: lengths are
 	// estimated from bytes.
 	Encoding tokens.Encoding

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"time"
 
 	"fairlead/providers/tensor"
 )
@@ -92,6 +93,10 @@ type ModelVersion struct {
 	State   ModelState
 	// Detail is why, in the adapter's own words. Empty: nothing to add.
 	Detail string
+	// Bytes is what it takes in memory, or where it is not there, on disk. 0: unknown.
+	Bytes int64
+	// Expires is when the backend takes it out of memory unless it is called. Zero: it does not say.
+	Expires time.Time
 }
 
 // Lifecycle tells how models stand on a backend, and readies them.

@@ -59,9 +59,11 @@ const (
 	// Extract is answering from the documents of a request, by quoting them. What does Chat can do it
 	// too; what does only Extract cannot chat.
 	Extract
+	// Predict is running a model over tensors.
+	Predict
 )
 
-var capabilityNames = [...]string{"chat", "tools", "json", "vision", "embed", "classify", "extract"}
+var capabilityNames = [...]string{"chat", "tools", "json", "vision", "embed", "classify", "extract", "predict"}
 
 // CapabilityNames lists the names that may be written in a file.
 func CapabilityNames() []string { return append([]string(nil), capabilityNames[:]...) }

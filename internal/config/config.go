@@ -131,6 +131,8 @@ type Backend struct {
 	KeepAlive *time.Duration    `yaml:"keep_alive" defaultdoc:"the server's own" doc:"Kind ollama: how long a model stays in memory after its last call. A negative one keeps it for ever."`
 	Cost      *Cost             `yaml:"cost" doc:"What the server's own time costs, for servers that are paid by the hour. It is added to the prices of its targets; a target without a price then costs its time alone."`
 	Timeouts  Timeouts          `yaml:"timeouts" doc:"How long to wait for the server, within the time that the run has left."`
+	Server    string            `yaml:"server" enum:"none,auto,vllm,sglang,tgi,llamacpp,lmstudio" defaultdoc:"none" doc:"Kind openai: the program behind the URL, where it is your own: it is asked what its models can do, whether it is there and how busy it is, which routing reckons with. auto finds out which it is. none asks for nothing but answers."`
+	Health    Health            `yaml:"health" doc:"How a server is asked whether it is there, while nobody calls it. Servers inside the process, and those of kind openai without server, are not asked."`
 }
 
 // Cost is what a backend's time costs.
@@ -157,11 +159,16 @@ type Target struct {
 	Backend string   `yaml:"backend" required:"true" doc:"The name of the backend."`
 	Model   string   `yaml:"model" doc:"The model as the backend calls it. Needed but for kinds extractive and hashing."`
 	Version string   `yaml:"version" doc:"The model's version. Model servers (tfserving, openinference, torchserve) are asked for it, by number or by label such as stable, and without one for their default; other backends are not told, and it is for records."`
-	Does    []string `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]; model servers: what output says" doc:"What the model can do."`
+	Does    []string `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract,predict" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]; model servers: what output says, and predict" doc:"What the model can do."`
 
 	Signature string  `yaml:"signature" defaultdoc:"the server's own" doc:"Kind tfserving: the way of calling the model, as saved_model_cli shows it. Kind torchserve: what a body is, json, text or bytes."`
 	Input     *Input  `yaml:"input" doc:"Model servers: what becomes of a text or a picture before the model. Exactly one of text, tokens, image, features and example."`
 	Output    *Output `yaml:"output" doc:"Model servers: what becomes of the model's numbers. Exactly one of classes and embedding."`
+
+	Batch  *Batch         `yaml:"batch" doc:"Calls for classes, vectors and tensors that come at the same time are made as one, which servers with a fixed cost per call thank with many times the throughput. Without it each is made by itself."`
+	Cache  *time.Duration `yaml:"cache" min:"0s" defaultdoc:"10m for targets that classify or embed; 0s for others" doc:"How long classes and vectors are kept in memory, for the same text of the same tenant and the same version of the model. 0s: they are not."`
+	Canary *Canary        `yaml:"canary" doc:"Another version that a share of the callers get, each always the same one."`
+	Shadow *Shadow        `yaml:"shadow" doc:"Another version that is asked beside, whose answers are compared and given to nobody. Callers do not pay for it."`
 
 	Context  int           `yaml:"context" default:"0" min:"0" doc:"The context window in tokens. 0: unknown, and then no reason to be out."`
 	Price    *Price        `yaml:"price" defaultdoc:"unknown; nothing inside the process" doc:"What it costs. A target without a price is out wherever a policy limits cost."`

@@ -69,6 +69,7 @@ const (
 	KindRetrieve  Kind = "retrieve"
 	KindEmbed     Kind = "embed"
 	KindClassify  Kind = "classify"
+	KindPredict   Kind = "predict"
 	KindSummarize Kind = "summarize"
 	KindChoose    Kind = "choose"
 	KindParallel  Kind = "parallel"
@@ -97,6 +98,7 @@ type Step struct {
 	Retrieve  *Retrieve
 	Embed     *Embed
 	Classify  *Classify
+	Predict   *Predict
 	Summarize *Summarize
 	Choose    *Choose
 	// Parallel holds the steps that run side by side.

@@ -10,7 +10,9 @@ import (
 // Target is one model on one backend: the unit that Decide chooses between. It does not change while
 // the configuration does not.
 type Target struct {
-	Name    string
+	Name string
+	// Of is the target that callers, policies and keys name, when this is a variant of it. Empty: it is none.
+	Of      string
 	Backend string
 	// Kind is the backend's kind, such as "ollama".
 	Kind string
@@ -91,4 +93,12 @@ type Prediction struct {
 type Candidate struct {
 	Target *Target
 	State  State
+}
+
+// Named gives the name that callers, policies and keys know the target by.
+func (t *Target) Named() string {
+	if t.Of != "" {
+		return t.Of
+	}
+	return t.Name
 }
