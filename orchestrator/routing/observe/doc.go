@@ -50,6 +50,10 @@
 // which are wide. A kind without a prior is unknown until it is observed, and unknown is never zero: Known says
 // so. As observations age, a prediction goes back to its prior.
 //
+// A backend that tells of its own queue (Query.Queue) adds to the wait what its other callers have there: with the mean
+// service time S, a call waits for min(others + ours - slots + 1, others) calls to end, each after S / slots. What our own
+// calls wait for each other is in S already. A full cache counts as no free slot.
+//
 // The chance of finishing in time takes TTFT, time per token and output length as independent, each with its
 // blended distribution, and sums over a grid of them.
 //
@@ -57,7 +61,8 @@
 //
 // It is one process's view: replicas do not share observations. Cancels are ignored, although callers who wait
 // long cancel more. A long output is often a slow one, and a loaded target is slow in all; independence
-// misses that. A backend that gives its answer in one piece has its whole duration as TTFT. A configured TTFT
+// misses that. The others in a backend's queue are taken to be as long as our calls, and to stay as many until the
+// backend tells anew. A backend that gives its answer in one piece has its whole duration as TTFT. A configured TTFT
 // holds for every prompt length until there are samples. A target's name is its identity: whoever gives the
 // name to another model calls Forget.
 package observe

@@ -41,6 +41,20 @@ type Query struct {
 	Quantile float64
 	// Concurrency is how many calls the target takes at once. 0: unknown, and then nothing waits.
 	Concurrency int
+	// Queue is what the target's backend says of its own queue. The zero value: nothing.
+	Queue Queue
+	// Loading is how long the backend works before the call, to load the model. 0: it does not.
+	Loading time.Duration
+}
+
+// Queue is what a backend says of its own queue.
+type Queue struct {
+	// Others are the calls in the backend that are not ours, those that wait included; Ours are those of ours.
+	Others, Ours int
+	// Slots is how many calls it works on at once. 0: unknown, and then nothing waits.
+	Slots int
+	// Full says that it takes no further call until one ends, whatever its slots.
+	Full bool
 }
 
 // Prediction is what is expected of one attempt that succeeds, at a quantile: the share of such attempts
@@ -49,6 +63,9 @@ type Prediction struct {
 	Quantile float64
 	// Wait is the time until the target has a free slot.
 	Wait time.Duration
+	// Queue is the part of Wait that is spent in the backend's own queue, and Waiting how many calls wait there.
+	Queue   time.Duration
+	Waiting int
 	// TTFT is from the attempt's start to its first token: the client's is Wait + TTFT. It counts when
 	// TTFTKnown.
 	TTFT      time.Duration
@@ -71,6 +88,7 @@ type Prediction struct {
 	ttft, perToken, output blend
 	failures               float64
 	maxOutput              int
+	loading                time.Duration
 }
 
 // blend is an observed distribution averaged with a prior, in the logarithm.
@@ -159,7 +177,8 @@ func (s *Snapshot) Predict(q Query) Prediction {
 	at := placeOf(p.Quantile)
 	p.length(output, at)
 	p.times(at)
-	p.queue(inFlight, q.Concurrency, service)
+	p.queue(inFlight, &q, service)
+	p.load(q.Loading)
 	return p
 }
 
@@ -207,17 +226,49 @@ func (p *Prediction) times(at place) {
 
 // queue predicts the wait for a slot: those that must end first, each after the mean service time, as many
 // at once as the target takes. Where no service time was seen it is the latency predicted.
-func (p *Prediction) queue(inFlight int64, concurrency int, service time.Duration) {
-	ahead := inFlight - int64(concurrency) + 1
-	if concurrency <= 0 || ahead <= 0 {
-		return
-	}
+//
+// There are two queues, one behind the other: ours, before the limit on calls in flight, and the backend's own. In
+// the backend, a call waits until there are fewer calls than slots: for
+//
+//	ahead = others + ours - slots + 1
+//
+// calls to end, of slots at once, where ours are one less when the call has waited for one of them already. It is at most
+// others, because how long our calls wait for each other is in the service time that was seen; and at least 1 when the
+// backend is full.
+func (p *Prediction) queue(inFlight int64, q *Query, service time.Duration) {
 	if service == 0 {
 		service = p.Latency
 	}
-	p.Wait = time.Duration(float64(ahead) * float64(service) / float64(concurrency))
+	turn := func(ahead int64, slots int) time.Duration {
+		return time.Duration(float64(ahead) * float64(service) / float64(slots))
+	}
+	ours := q.Queue.Ours
+	if ahead := inFlight - int64(q.Concurrency) + 1; q.Concurrency > 0 && ahead > 0 {
+		p.Wait = turn(ahead, q.Concurrency)
+		ours = max(ours-1, 0)
+	}
+	if q.Queue.Slots > 0 {
+		ahead := min(q.Queue.Others+ours-q.Queue.Slots+1, q.Queue.Others)
+		if q.Queue.Full {
+			ahead = max(ahead, 1)
+		}
+		if ahead > 0 {
+			p.Queue, p.Waiting = turn(int64(ahead), q.Queue.Slots), max(q.Queue.Others+ours-q.Queue.Slots, 0)
+			p.Wait += p.Queue
+		}
+	}
 	if p.Known {
 		p.Latency += p.Wait
+	}
+}
+
+// load adds the time in which the backend loads the model: to the first token, and so to all of it.
+func (p *Prediction) load(d time.Duration) {
+	if p.loading = max(d, 0); p.TTFTKnown {
+		p.TTFT += p.loading
+	}
+	if p.Known {
+		p.Latency += p.loading
 	}
 }
 
@@ -231,7 +282,7 @@ func (p *Prediction) PFinish(left time.Duration) (probability float64, ok bool) 
 	if !p.Known {
 		return 0, false
 	}
-	rest := (left - p.Wait).Seconds()
+	rest := (left - p.Wait - p.loading).Seconds()
 	if rest <= 0 {
 		return 0, true
 	}
