@@ -187,6 +187,10 @@ func (c *Client) Send(ctx context.Context, r Request) (*Call, *providers.Error) 
 	req.Header.Set("Accept-Encoding", "identity")
 	if r.Body != nil {
 		req.Header.Set("Content-Type", r.ContentType)
+		// Servers close connections that they have just let be used again. Without a key, which is not sent, net/http
+		// takes a POST for what must not be sent twice and fails the call; to ask a model again changes nothing there.
+		// It does so only on a connection that has served before, and before a byte of the answer has come.
+		req.Header["Idempotency-Key"] = []string{}
 	}
 	call.Response, err = c.HTTP.Do(req) //nolint:bodyclose // call.End closes it
 	if err != nil {
