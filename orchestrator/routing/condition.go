@@ -149,7 +149,7 @@ func (f *facts) ResolveName(name string) (any, bool) {
 	case "label":
 		return types.Int(f.req.Label), true
 	case "target.name":
-		return types.String(f.target.Name), true
+		return types.String(f.target.Named()), true
 	case "target.backend":
 		return types.String(f.target.Backend), true
 	case "target.kind":

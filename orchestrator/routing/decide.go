@@ -51,7 +51,7 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 	}
 	for i := range candidates {
 		r, c := &records[i], &candidates[i]
-		r.Target, r.from = c.Target, asked
+		r.Target, r.InsteadOf, r.from = c.Target, c.State.InsteadOf, asked
 		predict(r, &c.State, req, output)
 		r.Reason = reject(&asked.req, c, policy, r, now)
 		r.wait(&c.State, now)
@@ -112,7 +112,9 @@ func (r *Record) wait(s *State, now time.Time) {
 	case OutPaused:
 		r.RetryAfter = s.PausedUntil.Sub(now)
 	case OutOpen:
-		r.RetryAfter = s.OpenFor
+		r.RetryAfter, r.silent = s.OpenFor, s.Silent
+	case OutNotReady:
+		r.RetryAfter, r.notReady = s.NotReadyFor, s.NotReady
 	}
 }
 
@@ -153,6 +155,7 @@ func expect(r *Record, s *State, output int) (service time.Duration, known bool)
 			r.Latency = max(p.Latency, 1)
 		}
 		r.Assumed, r.Finish, r.FinishKnown = p.Assumed, p.Finish, p.FinishKnown
+		r.Queue, r.Waiting, r.Loading = p.Queue, p.Waiting, p.Loading
 		return max(p.Latency-p.Wait, 1), p.Known && !p.Assumed
 	}
 	r.TTFT = t.TTFT
@@ -170,9 +173,9 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) Rea
 	switch {
 	case req.Label > t.Clearance:
 		return OutLabel
-	case req.Allowed != nil && !slices.Contains(req.Allowed, t.Name):
+	case req.Allowed != nil && !slices.Contains(req.Allowed, t.Named()):
 		return OutNotAllowed
-	case len(p.Targets) > 0 && !slices.Contains(p.Targets, t.Name):
+	case len(p.Targets) > 0 && !slices.Contains(p.Targets, t.Named()):
 		return OutNotNamed
 	case !does(req, t):
 		return OutCapability
@@ -193,6 +196,8 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) Rea
 		return OutDeadline
 	case c.State.OpenFor > 0:
 		return OutOpen
+	case c.State.NotReady != "":
+		return OutNotReady
 	case c.State.PausedUntil.After(now):
 		return OutPaused
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Detail says for people, with the figures, why the target is out; or, of a target that is in although it
-// misses a soft limit, which. It is empty for the others.
+// misses a soft limit, which; or what it stands in for; or that its server is busy. It is empty for the others.
 func (r *Record) Detail() string {
 	switch {
 	case r.Text != "":
@@ -20,9 +20,30 @@ func (r *Record) Detail() string {
 		return r.why(r.Reason)
 	case r.Relaxed != In && r.from != nil:
 		return "it is tried although " + r.why(r.Relaxed)
+	case r.InsteadOf != "":
+		return "it stands in for " + r.InsteadOf + ", which is left alone for a moment" + r.slow("; ")
 	default:
+		return r.slow("")
+	}
+}
+
+// slow says, after a separator, what its backend itself has said that makes the target slower than it usually is.
+// Empty: nothing.
+func (r *Record) slow(separator string) string {
+	var parts []string
+	switch {
+	case r.Queue > 0 && r.Waiting > 0:
+		parts = append(parts, fmt.Sprintf("its server has %d waiting, which is about %s", r.Waiting, round(r.Queue)))
+	case r.Queue > 0:
+		parts = append(parts, fmt.Sprintf("its server is full, which is about %s to wait", round(r.Queue)))
+	}
+	if r.Loading > 0 {
+		parts = append(parts, fmt.Sprintf("its model is loaded first, in about %s", round(r.Loading)))
+	}
+	if len(parts) == 0 {
 		return ""
 	}
+	return separator + strings.Join(parts, "; ")
 }
 
 // unpriced says why the cost of a target is not known.
@@ -69,12 +90,17 @@ func (r *Record) why(reason Reason) string {
 		return fmt.Sprintf("up to %s is over the %s that is left for it", r.Cost, q.Left.Money)
 	case OutLatency:
 		if p.MaxTTFT > 0 && r.TTFT > p.MaxTTFT {
-			return fmt.Sprintf("first token in about %s is over the policy's %s", round(r.TTFT), p.MaxTTFT)
+			return fmt.Sprintf("first token in about %s is over the policy's %s", round(r.TTFT), p.MaxTTFT) + r.slow("; ")
 		}
-		return fmt.Sprintf("about %s is over the policy's %s", round(r.Latency), p.MaxLatency)
+		return fmt.Sprintf("about %s is over the policy's %s", round(r.Latency), p.MaxLatency) + r.slow("; ")
 	case OutDeadline:
-		return fmt.Sprintf("it ends within the %s that are left in %.0f of 100 cases", round(q.Left.Deadline.Sub(r.from.now)), r.Finish*100)
+		return fmt.Sprintf("it ends within the %s that are left in %.0f of 100 cases", round(q.Left.Deadline.Sub(r.from.now)), r.Finish*100) + r.slow("; ")
+	case OutNotReady:
+		return fmt.Sprintf("%s; its backend is asked again in %s", r.notReady, round(r.RetryAfter))
 	case OutOpen:
+		if r.silent {
+			return fmt.Sprintf("its backend does not answer; it is asked again in %s", round(r.RetryAfter))
+		}
 		return fmt.Sprintf("too many of its calls have failed; it is looked at again in %s", round(r.RetryAfter))
 	case OutPaused:
 		return fmt.Sprintf("its backend asked to wait %s more", round(r.RetryAfter))

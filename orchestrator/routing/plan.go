@@ -27,6 +27,7 @@ const (
 	OutDialect    Reason = "dialect"
 	OutNotNamed   Reason = "not_requested"
 	OutNotAllowed Reason = "not_allowed"
+	OutNotReady   Reason = "not_ready"
 )
 
 // Record is what was decided about one target.
@@ -37,9 +38,11 @@ type Record struct {
 	// Relaxed is the soft limit that a target misses which may be tried all the same, because no target met
 	// them: OutQuality, OutCost or OutLatency. Empty: it meets them all.
 	Relaxed Reason
+	// InsteadOf is the canary that the target stands in for, because that one is left alone. Empty: none.
+	InsteadOf string
 	// Text takes the place of what Detail says, for a record that did not come from Decide.
 	Text string
-	// RetryAfter is how long a target that is paused, or whose breaker is open, stays so. 0: it is not.
+	// RetryAfter is how long a target that is paused or not ready, or whose breaker is open, stays so. 0: it is not.
 	RetryAfter time.Duration
 	// Rank is the place in the order, from 1; 0 when out.
 	Rank int
@@ -52,6 +55,10 @@ type Record struct {
 	PromptTokens int
 	// TTFT and Latency are predictions, the queue included. 0: unknown.
 	TTFT, Latency time.Duration
+	// Queue is the part of TTFT and Latency that is spent in its backend's own queue, in which Waiting calls wait, and
+	// Loading the part in which its model is loaded.
+	Queue, Loading time.Duration
+	Waiting        int
 	// Finish is the chance to end within what the run has left. It counts when FinishKnown.
 	Finish float64
 
@@ -62,6 +69,9 @@ type Record struct {
 	Assumed bool
 	// Probe says that the target is tried first to learn how it does now.
 	Probe bool
+	// silent says that its backend does not answer, and notReady how its model stands.
+	silent   bool
+	notReady string
 	// broken says that the policy's condition could not be evaluated.
 	broken bool
 }

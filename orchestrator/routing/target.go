@@ -41,12 +41,21 @@ type State struct {
 	PausedUntil time.Time
 	// OpenFor is how long the target's breaker stays open. 0: it is not.
 	OpenFor time.Duration
+	// Silent says that it is open because the backend does not answer when it is asked whether it is there, and not
+	// because calls have failed.
+	Silent bool
+	// NotReady says why the backend would not take a call for the target's model, and NotReadyFor when it is asked again.
+	// Empty: it would, as far as is known.
+	NotReady    string
+	NotReadyFor time.Duration
 	// PromptTokens is what the prompt is expected to count on this target. 0: as the Request says.
 	PromptTokens int
 	// Prediction is what is expected of the call, from what was observed. Nil: the target's priors alone.
 	Prediction *Prediction
 	// Probe asks for the target to be tried first, so that what is known of it stays fresh.
 	Probe bool
+	// InsteadOf is the canary that the caller would have got in this target's place, were it not left alone. Empty: none.
+	InsteadOf string
 	// Live is only filled in for those who list targets.
 	Live *Live
 }
@@ -63,12 +72,27 @@ type Live struct {
 	Last time.Time
 	// CostMinute is what the last minute's calls have cost.
 	CostMinute providers.Money
+	// Load is how busy the backend last said it is. Nil: it does not say.
+	Load *providers.Load
+	// Answered says that the backend was asked about the target, and Ready that it would take a call. Detail says more,
+	// in our words.
+	Answered, Ready bool
+	Detail          string
+	// Version stands behind the one that the target names. Empty: not known.
+	Version string
+	// LoadTime is what loading its model took the last time. 0: not seen.
+	LoadTime time.Duration
 }
 
 // Prediction is what is expected of one call to a target, at the policy's quantile.
 type Prediction struct {
 	// Wait is the time in the queue before the call.
 	Wait time.Duration
+	// Queue is the part of Wait that is spent in the backend's own queue, in which Waiting calls wait; Loading is the part
+	// of TTFT and Latency in which it loads the model.
+	Queue   time.Duration `json:",omitempty"`
+	Waiting int           `json:",omitempty"`
+	Loading time.Duration `json:",omitempty"`
 	// TTFT is the time to the first token after the wait. It counts when TTFTKnown.
 	TTFT      time.Duration
 	TTFTKnown bool
