@@ -161,6 +161,9 @@ func (c *Client) Versions(ctx context.Context, model string) ([]providers.ModelV
 	return all, nil
 }
 
+// unready is the detail of what is not ready.
+const unready = "it is not ready, and the server does not tell why"
+
 // versionsByReady asks of each version that the server tells whether it is ready.
 func (c *Client) versionsByReady(ctx context.Context, model string) ([]providers.ModelVersion, error) {
 	_, names, err := c.proto.describe(ctx, model, "")
@@ -178,7 +181,7 @@ func (c *Client) versionsByReady(ctx context.Context, model string) ([]providers
 		}
 		v := providers.ModelVersion{Model: model, Version: name, State: providers.ModelReady}
 		if !ready {
-			v.State, v.Detail = providers.ModelAbsent, "it is not ready, and the server does not tell why"
+			v.State, v.Detail = providers.ModelAbsent, unready
 		}
 		out = append(out, v)
 	}

@@ -417,6 +417,17 @@ func TestLifecycle(t *testing.T) {
 		}
 		_, err = c.Versions(ctx, "")
 		want(t, err, providers.KindUnsupported)
+		if _, ok := c.proto.(*restProtocol); ok {
+			s.names = []string{"lang", "cold", "gone"}
+			versions, err = c.Versions(ctx, "")
+			if d := cmp.Diff([]providers.ModelVersion{{Model: "lang", State: "ready"}, {Model: "cold", State: "absent", Detail: unready},
+				{Model: "gone", State: "absent", Detail: unready}}, versions); d != "" || err != nil {
+				t.Errorf("a list of names alone: %s, %v", d, err)
+			}
+			s.names = []string{""}
+			_, err = c.Versions(ctx, "")
+			want(t, err, providers.KindProtocol)
+		}
 
 		s.fail = func(method string) error {
 			if method == "RepositoryModelLoad" {

@@ -252,12 +252,41 @@ func (r *restProtocol) healthy(ctx context.Context, ready bool) (bool, error) {
 	return r.ask(ctx, "v2/health/live", "")
 }
 
-func (r *restProtocol) index(ctx context.Context, _ string) ([]providers.ModelVersion, error) {
+func (r *restProtocol) index(ctx context.Context, model string) ([]providers.ModelVersion, error) {
 	var entries []indexEntry
-	if err := fetch(ctx, &r.wire, wire.Request{Path: "v2/repository/index", Body: []byte("{}")}, true, maxIndex, &entries); err != nil {
+	err := fetch(ctx, &r.wire, wire.Request{Path: "v2/repository/index", Body: []byte("{}")}, true, maxIndex, &entries)
+	if model == "" && providers.KindOf(err) == providers.KindUnsupported {
+		return r.list(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return index(r.cfg, entries)
+}
+
+// list is the index of KServe's own servers, which list names alone.
+func (r *restProtocol) list(ctx context.Context) ([]providers.ModelVersion, error) {
+	var about struct {
+		Models []string `json:"models"`
+	}
+	if err := fetch(ctx, &r.wire, wire.Request{Path: "v2/models"}, true, maxIndex, &about); err != nil {
+		return nil, err
+	}
+	entries := make([]indexEntry, len(about.Models))
+	for i, name := range about.Models {
+		entries[i] = indexEntry{Name: name, State: "READY"}
+	}
+	out, err := index(r.cfg, entries)
+	for i := range out {
+		ready, err := r.ready(ctx, out[i].Model, "")
+		if err != nil && providers.KindOf(err) != providers.KindNotFound {
+			return nil, err
+		}
+		if !ready {
+			out[i].State, out[i].Detail = providers.ModelAbsent, unready
+		}
+	}
+	return out, err
 }
 
 func (r *restProtocol) load(ctx context.Context, model string) error {

@@ -41,6 +41,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method, model = map[string]string{"load": "RepositoryModelLoad", "unload": "RepositoryModelUnload"}[last], parts[3]
 	case len(parts) == 1:
 		method = "ServerMetadata"
+	case len(parts) == 2 && parts[1] == "models":
+		if s.names == nil {
+			http.NotFound(w, r)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"models": s.names})
+		return
 	case parts[1] == "health":
 		method = map[string]string{"live": "ServerLive", "ready": "ServerReady"}[last]
 	case last == "infer":

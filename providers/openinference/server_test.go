@@ -36,10 +36,12 @@ type server struct {
 	headers []http.Header
 	// What it does wrong; zero: nothing.
 	noIndex, noBinary, typed bool
-	fail                     func(method string) error // a *failure, or a gRPC status
-	mangle                   func([]tensor.Tensor) []tensor.Tensor
-	rewrite                  func(http.Header, []byte) []byte
-	wait                     func(ctx context.Context)
+	// names are given by v2/models, as KServe does; nil: it is not there.
+	names   []string
+	fail    func(method string) error // a *failure, or a gRPC status
+	mangle  func([]tensor.Tensor) []tensor.Tensor
+	rewrite func(http.Header, []byte) []byte
+	wait    func(ctx context.Context)
 }
 
 // failure is a status of both.
