@@ -1,7 +1,6 @@
 package openai
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -40,6 +39,9 @@ type Config struct {
 	MaxAnswer int
 	// IdleTimeout is the longest time between two pieces of an answer, once it has begun. 0: 60 s.
 	IdleTimeout time.Duration
+	// Server is the program behind the URL, one of ServerNone and the others: it is asked, beside answers, what its models
+	// can do, whether it is there and how busy it is, on pages next to "/v1". Empty: ServerNone.
+	Server string
 }
 
 // String leaves the key out.
@@ -54,13 +56,17 @@ const (
 // Client talks to one server. It may be used by several goroutines at once.
 type Client struct {
 	wire      wire.Client
+	site      *site
 	maxTokens string
 }
 
 var (
-	_ providers.Generator = (*Client)(nil)
-	_ providers.Embedder  = (*Client)(nil)
-	_ providers.Lister    = (*Client)(nil)
+	_ providers.Generator    = (*Client)(nil)
+	_ providers.Embedder     = (*Client)(nil)
+	_ providers.Lister       = (*Client)(nil)
+	_ providers.Prober       = (*Client)(nil)
+	_ providers.LoadReporter = (*Client)(nil)
+	_ providers.Lifecycle    = (*Client)(nil)
 )
 
 // New makes a client. It does not call the server.
@@ -94,51 +100,18 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backend %s: %w", cfg.Name, err)
 	}
-	return &Client{
-		wire: wire.Client{
-			Backend: cfg.Name, Base: base, HTTP: wire.NewHTTP(cfg.HTTPClient, cfg.Proxy), Header: header,
-			Idle: cfg.IdleTimeout, MaxAnswer: cfg.MaxAnswer,
-		}.WithDefaults(),
-		maxTokens: cfg.MaxTokensField,
-	}, nil
+	c := &Client{maxTokens: cfg.MaxTokensField, wire: wire.Client{
+		Backend: cfg.Name, Base: base, HTTP: wire.NewHTTP(cfg.HTTPClient, cfg.Proxy), Header: header,
+		Idle: cfg.IdleTimeout, MaxAnswer: cfg.MaxAnswer,
+	}.WithDefaults()}
+	if c.site, err = newSite(cfg.Server, c.wire); err != nil {
+		return nil, fmt.Errorf("backend %s: %w", cfg.Name, err)
+	}
+	return c, nil
 }
 
 // CloseIdle closes the connections that no call uses.
 func (c *Client) CloseIdle() { c.wire.HTTP.CloseIdleConnections() }
-
-// Models lists the server's models. Servers say little: Does is always 0, Context is what vLLM,
-// llama.cpp and some others tell beyond the dialect.
-func (c *Client) Models(ctx context.Context) ([]providers.Model, error) {
-	call, e := c.wire.Start(ctx, "models", "", "application/json", nil)
-	if e != nil {
-		return nil, e
-	}
-	defer call.End()
-	if call.Response.StatusCode != http.StatusOK {
-		return nil, refused(call)
-	}
-	var list struct {
-		Data []struct {
-			ID            string  `json:"id"`
-			MaxModelLen   float64 `json:"max_model_len"`
-			ContextLength float64 `json:"context_length"`
-			Meta          struct {
-				ContextTrained float64 `json:"n_ctx_train"`
-			} `json:"meta"`
-		} `json:"data"`
-	}
-	if e := call.JSON(&list); e != nil {
-		return nil, e
-	}
-	if list.Data == nil {
-		return nil, call.Fail(providers.KindProtocol, "its answer holds no list of models")
-	}
-	models := make([]providers.Model, len(list.Data))
-	for i, m := range list.Data {
-		models[i] = providers.Model{Name: m.ID, Context: int(max(m.MaxModelLen, m.ContextLength, m.Meta.ContextTrained))}
-	}
-	return models, nil
-}
 
 // fail makes an error about a request that was not sent.
 func (c *Client) fail(kind providers.Kind, model, format string, args ...any) *providers.Error {
