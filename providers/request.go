@@ -113,9 +113,9 @@ type EmbedRequest struct {
 type Embeddings struct {
 	// Vectors has one vector for each text, in the order of the request, all of one length.
 	Vectors [][]float32
-	// Model is what the backend says it used.
-	Model string
-	Usage Usage
+	// Model and Version are what the backend says it used.
+	Model, Version string
+	Usage          Usage
 }
 
 // ClassifyRequest asks for the class of each text, or of each image: one of the two, never both.
@@ -137,6 +137,7 @@ type Class struct {
 // Classification answers a ClassifyRequest: for each text or image the classes, the most probable first.
 type Classification struct {
 	Classes [][]Class
-	Model   string
-	Usage   Usage
+	// Model and Version are what the backend says it used.
+	Model, Version string
+	Usage          Usage
 }

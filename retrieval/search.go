@@ -220,7 +220,12 @@ func (s *Service) embedQuery(ctx context.Context, c *Collection, q Query) ([]flo
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	vectors, err := e.Embed(ctx, q.Label.Or(label.Internal), []string{q.Text})
+	var vectors [][]float32
+	if l := q.Label.Or(label.Internal); e.EmbedQuery != nil {
+		vectors, err = e.EmbedQuery(ctx, l, q.Text)
+	} else {
+		vectors, err = e.Embed(ctx, l, []string{q.Text})
+	}
 	if err == nil {
 		err = checkVectors(vectors, 1, c, e.Name)
 	}

@@ -28,6 +28,8 @@ type Embedder struct {
 	// Embed gives one vector for each text, all of one length. It refuses texts whose label is above the
 	// backend's clearance. Errors are *fault.Error.
 	Embed func(ctx context.Context, l label.Label, texts []string) ([][]float32, error)
+	// EmbedQuery is Embed for the text of a search, which may come again. Nil: Embed does it.
+	EmbedQuery func(ctx context.Context, l label.Label, text string) ([][]float32, error)
 }
 
 const (

@@ -37,7 +37,7 @@ var stepBudgetKeys = []string{"share", "usd", "time"}
 // CallsModel says whether the step itself calls a model, and so may have a policy, a target and a budget.
 func (s *Step) CallsModel() bool {
 	switch s.Kind {
-	case KindGenerate, KindSummarize, KindEmbed, KindClassify:
+	case KindGenerate, KindSummarize, KindEmbed, KindClassify, KindPredict:
 		return true
 	}
 	return false

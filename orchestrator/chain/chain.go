@@ -167,16 +167,41 @@ type Embed struct {
 // that could not be classified.
 const Unknown = "unknown"
 
-// Classify tells the class of a text. The step's Target is the classifier: classes of two classifiers cannot
-// be compared, so there is no other. Its result is {label, probability, classes: [{name, probability}],
-// unknown, target}.
+// Classify tells the class of a text, a picture or a record: one of Text, Image and Features is set. The step's Target
+// is the classifier: classes of two classifiers cannot be compared, so there is no other. Its result is {label,
+// probability, classes: [{name, probability}], unknown, target}.
 type Classify struct {
 	Text *Template
+	// Image renders to a picture's file in base64, or as a data URL.
+	Image *Template
+	// Features are the numbers of a record, in the order of the file.
+	Features []Feature
 	// UnknownBelow is the least probability of a class; below it the label is Unknown. 0: every class will do.
 	UnknownBelow float64
 	// Labels gives the label that the run's data has from there on when a class was found. A class that is
 	// not in it changes nothing.
 	Labels map[string]label.Label
+}
+
+// Feature is one number of a record.
+type Feature struct {
+	Name string
+	// Value renders to a number, true or false. What renders to nothing is left out of the record.
+	Value *Template
+}
+
+// Templates gives what the step is made from.
+func (c *Classify) Templates() []*Template {
+	var list []*Template
+	for _, t := range []*Template{c.Text, c.Image} {
+		if t != nil {
+			list = append(list, t)
+		}
+	}
+	for _, f := range c.Features {
+		list = append(list, f.Value)
+	}
+	return list
 }
 
 // LabelOf gives the label that a class stands for, or Unset. What is unknown, and the map does not say, may be

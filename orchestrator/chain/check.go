@@ -27,6 +27,8 @@ type Refs struct {
 	Target func(name string) bool
 	// Classifies says whether the target of that name tells the class of texts.
 	Classifies func(name string) bool
+	// Predicts says whether the target of that name runs a model over tensors.
+	Predicts func(name string) bool
 	// Collection says whether there is one of that name now, for any tenant.
 	Collection func(name string) bool
 }
@@ -46,6 +48,8 @@ func (c *Chain) Check(refs Refs) (warnings []string, err error) {
 			fail("there is no target %q", s.Target)
 		} else if s.Classify != nil && refs.Classifies != nil && !refs.Classifies(s.Target) {
 			fail("target %s does not classify", s.Target)
+		} else if s.Predict != nil && refs.Predicts != nil && !refs.Predicts(s.Target) {
+			fail("target %s does not predict: it is on no server of models over tensors", s.Target)
 		}
 		if s.Generate != nil && s.Generate.Prompt != "" && refs.Prompt != nil {
 			inputs, err := refs.Prompt(s.Generate.Prompt, s.Generate.PromptVersion)

@@ -30,7 +30,7 @@ var (
 	chainKeys = []string{"chain", "version", "description", "input", "budget", "label", "steps", "output"}
 	inputKeys = []string{"type", "optional", "default", "description"}
 	stepKeys  = []string{"id", "when", "optional", "policy", "target", "label", "timeout", "budget",
-		"generate", "retrieve", "embed", "classify", "summarize", "choose", "parallel"}
+		"generate", "retrieve", "embed", "classify", "predict", "summarize", "choose", "parallel"}
 	budgetKeys = []string{"usd", "deadline"}
 )
 

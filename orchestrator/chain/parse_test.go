@@ -59,10 +59,10 @@ func TestParseMistakes(t *testing.T) {
 		{"step without id", file(`  - generate: { user: "{{q}}" }`), "7:5: the step has no id: write id: NAME"},
 		{"bad id", file(`  - { id: my-step, generate: { user: x } }`), `7:11: a step cannot be named "my-step": use letters, digits and _, and no digit first`},
 		{"id twice", file(draftStep, draftStep), `8:11: there is a step "draft" already, in line 7`},
-		{"no kind", file(`  - { id: a, when: "true" }`), "7:5: step a does nothing: give it one of generate, retrieve, embed, classify, summarize, choose, parallel"},
+		{"no kind", file(`  - { id: a, when: "true" }`), "7:5: step a does nothing: give it one of generate, retrieve, embed, classify, predict, summarize, choose, parallel"},
 		{"two kinds", file(`  - { id: a, embed: { text: x }, retrieve: { collection: x, query: y } }`), "7:14: step a has both retrieve and embed: a step is of one kind"},
-		{"unknown kind", file(`  - { id: a, genrate: { user: x } }`), "7:5: step a does nothing: give it one of generate, retrieve, embed, classify, summarize, choose, parallel\n7:14: the step has no key \"genrate\": did you mean \"generate\"?"},
-		{"policy where no model is called", file(`  - { id: a, policy: p, retrieve: { collection: x, query: y } }`), "7:14: step a calls no model: policy is for generate, summarize, embed and classify"},
+		{"unknown kind", file(`  - { id: a, genrate: { user: x } }`), "7:5: step a does nothing: give it one of generate, retrieve, embed, classify, predict, summarize, choose, parallel\n7:14: the step has no key \"genrate\": did you mean \"generate\"?"},
+		{"policy where no model is called", file(`  - { id: a, policy: p, retrieve: { collection: x, query: y } }`), "7:14: step a calls no model: policy is for generate, summarize, embed, classify and predict"},
 		{"text that is a number", file(`  - { id: a, retrieve: { collection: 2024, query: y } }`), "7:38: retrieve.collection must be text, not a whole number: put it in quotes"},
 		{"missing keys", file(`  - { id: a, retrieve: { top: 3 } }`), "7:24: retrieve has no collection: it needs one\n7:24: retrieve has no query: it needs one"},
 		{"empty text", file(`  - { id: a, embed: { text: "" } }`), "7:29: embed.text is empty"},
@@ -401,6 +401,7 @@ func TestLimitsHold(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))
 	f.Add([]byte(file(retrieveStep, draftStep)))
+	f.Add([]byte(file(pictureStep, recordStep, predictStep)))
 	f.Add([]byte("chain: [a\n"))
 	f.Add([]byte("? a\n: b\n<<: *x\n"))
 	f.Add([]byte("chain: !!str x\nsteps:\n- &a {}\n- *a\n"))

@@ -18,6 +18,7 @@ var resultFields = map[Kind][]string{
 	KindRetrieve:  {"count", "exhausted", "passages", "query"},
 	KindEmbed:     {"dimensions", "vector", "target"},
 	KindClassify:  {"label", "probability", "classes", "unknown", "target"},
+	KindPredict:   {"outputs", "target", "version"},
 	KindSummarize: {"text", "method", "documents"},
 	KindChoose:    {"case"},
 	KindParallel:  nil,
@@ -91,7 +92,9 @@ func (p *parsing) checkStep(s *Step, visible map[string]bool) {
 	case s.Embed != nil:
 		p.checkTemplate(s.Embed.Text, s.ID, visible)
 	case s.Classify != nil:
-		p.checkTemplate(s.Classify.Text, s.ID, visible)
+		p.checkTemplates(s, visible, s.Classify.Templates()...)
+	case s.Predict != nil:
+		p.checkTemplates(s, visible, s.Predict.Templates()...)
 	case s.Summarize != nil:
 		p.checkTemplates(s, visible, s.Summarize.Text, s.Summarize.Instruction)
 		p.checkDocuments(s, s.Summarize.Documents, visible)

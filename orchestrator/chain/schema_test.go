@@ -133,7 +133,7 @@ func TestSchemaHasTheKeysThatAreRead(t *testing.T) {
 		return slices.Sorted(maps.Keys(o.(map[string]any)["properties"].(map[string]any)))
 	}
 	for name, want := range map[string][]string{"input": inputKeys, "step": stepKeys, "generate": generateKeys, "format": formatKeys,
-		"retrieve": retrieveKeys, "filter": filterKeys, "stepBudget": stepBudgetKeys, "embed": embedKeys, "classify": classifyKeys, "summarize": summarizeKeys, "case": caseKeys} {
+		"retrieve": retrieveKeys, "filter": filterKeys, "stepBudget": stepBudgetKeys, "embed": embedKeys, "classify": classifyKeys, "predict": predictKeys, "summarize": summarizeKeys, "case": caseKeys} {
 		if diff := cmp.Diff(slices.Sorted(slices.Values(want)), keys(defs[name])); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -15,12 +15,13 @@ var (
 	retrieveKeys  = []string{"collection", "query", "top", "filter"}
 	filterKeys    = []string{"field", "op", "value"}
 	embedKeys     = []string{"text"}
-	classifyKeys  = []string{"target", "text", "unknown_below", "labels"}
+	classifyKeys  = []string{"target", "text", "image", "features", "unknown_below", "labels"}
+	predictKeys   = []string{"target", "inputs", "types", "outputs", "signature"}
 	summarizeKeys = []string{"method", "documents", "text", "instruction", "max_tokens", "temperature"}
 	caseKeys      = []string{"name", "when", "steps", "else"}
 	formatKeys    = []string{"schema", "name", "description", "strict"}
 
-	kinds   = []Kind{KindGenerate, KindRetrieve, KindEmbed, KindClassify, KindSummarize, KindChoose, KindParallel}
+	kinds   = []Kind{KindGenerate, KindRetrieve, KindEmbed, KindClassify, KindPredict, KindSummarize, KindChoose, KindParallel}
 	methods = []string{string(Stuff), string(MapReduce), string(Refine)}
 	ops     = []string{"=", "!=", "<", "<=", ">", ">=", "in", "exists"}
 
@@ -117,18 +118,18 @@ func (p *parsing) common(o *object, s *Step, what string) {
 	if f, ok := o.get("optional"); ok {
 		s.Optional = p.boolean(f.value, "optional")
 	}
-	calls := s.Kind == KindGenerate || s.Kind == KindSummarize || s.Kind == KindEmbed || s.Kind == KindClassify
+	calls := s.CallsModel()
 	for _, key := range []string{"policy", "target"} {
 		f, ok := o.get(key)
 		if !ok {
 			continue
 		}
 		if !calls && s.Kind != "" {
-			p.fail(f.at, "%s calls no model: %s is for generate, summarize, embed and classify", what, key)
+			p.fail(f.at, "%s calls no model: %s is for generate, summarize, embed, classify and predict", what, key)
 			continue
 		}
-		if key == "target" && s.Kind == KindClassify {
-			p.fail(f.at, "%s names its target within classify", what)
+		if key == "target" && (s.Kind == KindClassify || s.Kind == KindPredict) {
+			p.fail(f.at, "%s names its target within %s", what, s.Kind)
 			continue
 		}
 		if name := p.name(f.value, key); key == "policy" {
@@ -170,7 +171,7 @@ func (p *parsing) kind(f field, s *Step, trail []branch) {
 		return
 	}
 	keys := map[Kind][]string{KindGenerate: generateKeys, KindRetrieve: retrieveKeys, KindEmbed: embedKeys,
-		KindClassify: classifyKeys, KindSummarize: summarizeKeys}[s.Kind]
+		KindClassify: classifyKeys, KindPredict: predictKeys, KindSummarize: summarizeKeys}[s.Kind]
 	o := p.object(f.value, what, keys)
 	if o == nil {
 		return
@@ -184,6 +185,8 @@ func (p *parsing) kind(f field, s *Step, trail []branch) {
 		s.Embed = &Embed{Text: p.required(o, "text", what)}
 	case KindClassify:
 		s.Classify = p.classify(o, s)
+	case KindPredict:
+		s.Predict = p.predict(o, s)
 	case KindSummarize:
 		s.Summarize = p.summarize(o, s)
 	}

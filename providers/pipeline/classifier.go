@@ -29,7 +29,7 @@ func (c *Classifier) Classify(ctx context.Context, req *providers.ClassifyReques
 	}
 	all := items{texts: req.Texts, images: req.Images}
 	out := &providers.Classification{Classes: make([][]providers.Class, all.len()), Model: k.model}
-	usage, model, err := k.run(ctx, all, func(at, count int, _ encoded, answer *providers.Prediction) error {
+	usage, model, version, err := k.run(ctx, all, func(at, count int, _ encoded, answer *providers.Prediction) error {
 		list, err := c.Pipeline.classes.read(answer, count)
 		copy(out.Classes[at:], list)
 		return err
@@ -37,7 +37,7 @@ func (c *Classifier) Classify(ctx context.Context, req *providers.ClassifyReques
 	if err != nil {
 		return nil, err
 	}
-	out.Usage = usage
+	out.Usage, out.Version = usage, version
 	if model != "" {
 		out.Model = model
 	}
@@ -76,7 +76,7 @@ func (e *Embedder) embed(ctx context.Context, model string, all items, dimension
 	}
 	out := &providers.Embeddings{Vectors: make([][]float32, all.len()), Model: k.model}
 	size := dimensions
-	usage, said, err := k.run(ctx, all, func(at, count int, in encoded, answer *providers.Prediction) error {
+	usage, said, version, err := k.run(ctx, all, func(at, count int, in encoded, answer *providers.Prediction) error {
 		list, err := e.Pipeline.embedding.read(answer, count, in.lengths)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (e *Embedder) embed(ctx context.Context, model string, all items, dimension
 	if dimensions > 0 && len(out.Vectors) > 0 && len(out.Vectors[0]) != dimensions {
 		return nil, k.fail(providers.KindUnsupported, true, fmt.Errorf("its vectors have %d numbers, and cannot be made shorter", len(out.Vectors[0])))
 	}
-	out.Usage = usage
+	out.Usage, out.Version = usage, version
 	if said != "" {
 		out.Model = said
 	}

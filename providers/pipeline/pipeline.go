@@ -148,15 +148,15 @@ func (p *Pipeline) outputs() []string {
 }
 
 // run calls the model for all items, a batch at a time, and gives each answer to take, with the place of its first item.
-func (c *call) run(ctx context.Context, all items, take func(at, count int, e encoded, answer *providers.Prediction) error) (usage providers.Usage, model string, err error) {
+func (c *call) run(ctx context.Context, all items, take func(at, count int, e encoded, answer *providers.Prediction) error) (usage providers.Usage, model, version string, err error) {
 	for at := 0; at < all.len(); at += c.p.batch {
 		if err := ctx.Err(); err != nil {
-			return usage, model, providers.AsError(ctx, c.backend, c.model, err)
+			return usage, model, version, providers.AsError(ctx, c.backend, c.model, err)
 		}
 		part := all.slice(at, min(at+c.p.batch, all.len()))
 		e, err := c.p.in.encode(part)
 		if err != nil {
-			return usage, model, c.fail(providers.KindInvalid, at > 0, err)
+			return usage, model, version, c.fail(providers.KindInvalid, at > 0, err)
 		}
 		answer, err := c.predictor.Predict(ctx, &providers.PredictRequest{Model: c.model, Version: c.version, Signature: c.p.signature,
 			Inputs: e.inputs, Outputs: c.p.outputs()})
@@ -167,10 +167,10 @@ func (c *call) run(ctx context.Context, all items, take func(at, count int, e en
 				copied.MayBill = true
 				failed = &copied
 			}
-			return usage, model, failed
+			return usage, model, version, failed
 		}
 		if err := take(at, part.len(), e, answer); err != nil {
-			return usage, model, c.fail(providers.KindProtocol, true, err)
+			return usage, model, version, c.fail(providers.KindProtocol, true, err)
 		}
 		used := answer.Usage
 		if used == (providers.Usage{}) {
@@ -183,9 +183,9 @@ func (c *call) run(ctx context.Context, all items, take func(at, count int, e en
 		} else {
 			usage = usage.Add(used)
 		}
-		model = answer.Model
+		model, version = answer.Model, answer.Version
 	}
-	return usage, model, nil
+	return usage, model, version, nil
 }
 
 // fail makes the error of a call: the text of err is ours.
