@@ -26,12 +26,16 @@ demo: ## the main job, in process, over the project's own documentation
 check: verify lint vuln cross test ## everything that must hold; what CI runs
 
 .PHONY: test
-test: ## all tests, with the race detector, on a PostgreSQL of their own
-	CGO_ENABLED=1 tools/postgres.sh run $(GO) test -race -timeout 20m ./...
+test: ## all tests, with the race detector, on a PostgreSQL and model servers of their own
+	CGO_ENABLED=1 tools/llamaserver.sh run tools/postgres.sh run $(GO) test -race -timeout 20m ./...
 
 .PHONY: test-fast
-test-fast: ## all tests, without the race detector; those of PostgreSQL where FAIRLEAD_TEST_DATABASE_URL is set
+test-fast: ## all tests, without the race detector; of PostgreSQL and llama-server where FAIRLEAD_TEST_... names them
 	$(GO) test -timeout 10m ./...
+
+.PHONY: check-ollama
+check-ollama: ## the adapter of Ollama against a real one, which is built first: ten minutes, once
+	CGO_ENABLED=1 tools/ollama.sh run $(GO) test -race -timeout 20m -count=1 -run Live ./providers/ollama
 
 .PHONY: torture
 torture: ## CASES (10000) streams cut, and other faults; CREDENTIALS (1000000) that prove nothing; OPERATIONS (1000000) of a storm of tenants

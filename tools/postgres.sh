@@ -13,6 +13,9 @@ oldest=15                   # the oldest PostgreSQL that tests run on
 suite=${PGVECTOR_SUITE:-trixie} # of Debian: where pgvector's source comes from when the machine's own suite has none
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 
+# shellcheck source=tools/debian.sh
+source "$(dirname "$self")/debian.sh"
+
 say() { echo "postgres.sh: $*" >&2; }
 die() { say "$@"; exit 1; }
 
@@ -36,7 +39,7 @@ find_programs() {
 
 complete() { find_programs && command -v pgbouncer >/dev/null; }
 
-may_install() { [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; }
+may_install() { [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && debian_has; }
 
 # require makes sure that everything is there, or says what must be.
 require() {
@@ -49,12 +52,6 @@ require() {
 			"run 'sudo $self install'; elsewhere install those packages so that pg_config and pgbouncer are in PATH;" \
 			"or set FAIRLEAD_TEST_DATABASE_URL to a PostgreSQL with pgvector whose user may make databases and roles"
 	fi
-}
-
-# apt speaks only when it fails.
-apt() {
-	local out
-	out=$(DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" 2>&1) || { echo "$out" >&2; die "apt-get $1 failed"; }
 }
 
 install_() (
@@ -72,41 +69,31 @@ install_() (
 		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
 		chmod +x /usr/sbin/policy-rc.d
 	fi
-	apt update
+	debian_apt update
 	# What the distribution calls its PostgreSQL: postgresql-15 on Debian 12.
 	major=$(apt-cache depends postgresql | sed -nE 's/.*Depends: postgresql-([0-9]+)$/\1/p' | sort -n | tail -n 1)
 	[ "${major:-0}" -ge "$oldest" ] || die "this distribution has PostgreSQL ${major:-none}: $oldest is the oldest that will do"
 	keep=(install -y --no-install-recommends -o Dpkg::Options::=--force-confold)
 	package=postgresql-$major-pgvector
 	if [ -n "$(apt-cache policy "$package" | sed -nE '/\(none\)/!s/ *Candidate: //p')" ]; then
-		apt "${keep[@]}" "postgresql-$major" "$package" pgbouncer
+		debian_apt "${keep[@]}" "postgresql-$major" "$package" pgbouncer
 	else
-		apt "${keep[@]}" "postgresql-$major" pgbouncer "postgresql-server-dev-$major" build-essential debian-archive-keyring ca-certificates
+		debian_apt "${keep[@]}" "postgresql-$major" pgbouncer "postgresql-server-dev-$major" build-essential debian-archive-keyring ca-certificates
 		build_pgvector "/usr/lib/postgresql/$major/bin/pg_config"
 	fi
 	complete || die "installed, and something is still missing"
 	say "installed in $((SECONDS - began)) s: $("$bin/postgres" --version), $(pgbouncer --version | head -n 1)"
 )
 
-# build_pgvector makes pgvector from Debian's source package of a newer suite, out of the archive that this machine
-# uses, with lists and keys of its own: the system's sources stay as they are.
+# build_pgvector makes pgvector from Debian's source package of a newer suite.
 build_pgvector() (
 	pg_config=$1
-	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 'debian/*$') ||
-		die "there is no package of pgvector here, and no archive of Debian to take its source from: install pgvector"
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
-	mkdir -p "$work"/{lists/partial,cache/archives/partial,parts,src}
-	echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main" >"$work/sources.list"
-	cat >"$work/apt.conf" <<-CONF
-		Dir::Etc::sourcelist "$work/sources.list"; Dir::Etc::sourceparts "$work/parts";
-		Dir::State::lists "$work/lists"; Dir::Cache "$work/cache"; APT::Sandbox::User "root";
-		Acquire::Languages "none"; Acquire::IndexTargets::deb-src::DEP-11::DefaultEnabled "false";
-	CONF
-	export APT_CONFIG=$work/apt.conf
-	apt update
+	debian_use "$work" deb-src "$suite"
+	mkdir "$work/src"
 	cd "$work/src"
-	apt source --only-source pgvector
+	debian_apt source --only-source pgvector
 	cd pgvector-*/
 	# OPTFLAGS: not for this processor alone. The bitcode is for a JIT that tests do not use.
 	make -s -j"$(nproc)" OPTFLAGS= with_llvm=no PG_CONFIG="$pg_config" >/dev/null
