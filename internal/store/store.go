@@ -9,6 +9,7 @@ import (
 	"fairlead/internal/auth/tenants"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/record"
+	"fairlead/orchestrator/traffic"
 	"fairlead/orchestrator/usage"
 	"fairlead/retrieval"
 )
@@ -21,6 +22,7 @@ type Store interface {
 	usage.Store
 	keys.Store
 	tenants.Store
+	traffic.Store
 	// Ping says whether the database answers.
 	Ping(ctx context.Context) error
 	Close() error

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"concurrent", concurrentTests},
 		{"errors", errorTests},
 		{"reindex", reindexTests},
+		{"traffic", trafficTests},
 	})
 	RunSearch(t, open)
 	RunAccess(t, func(t *testing.T) Access { return open(t) })
