@@ -33,6 +33,10 @@ test: ## all tests, with the race detector, on a PostgreSQL and model servers of
 test-fast: ## all tests, without the race detector; of PostgreSQL and llama-server where FAIRLEAD_TEST_... names them
 	$(GO) test -timeout 10m ./...
 
+.PHONY: check-pytorch
+check-pytorch: ## the example of PyTorch, trained and served, and the tests of model servers against it: fetches 3 GB, once
+	examples/pytorch/check.sh
+
 .PHONY: check-ollama
 check-ollama: ## the adapter of Ollama against a real one, which is built first: ten minutes, once
 	CGO_ENABLED=1 tools/ollama.sh run $(GO) test -race -timeout 20m -count=1 -run Live ./providers/ollama
