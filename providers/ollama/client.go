@@ -68,6 +68,10 @@ var (
 	_ providers.Generator = (*Client)(nil)
 	_ providers.Embedder  = (*Client)(nil)
 	_ providers.Lister    = (*Client)(nil)
+	_ providers.Lifecycle = (*Client)(nil)
+	_ providers.Warmer    = (*Client)(nil)
+	_ providers.Puller    = (*Client)(nil)
+	_ providers.Prober    = (*Client)(nil)
 )
 
 // New makes a client. It does not call the server.
@@ -122,19 +126,14 @@ const showAtOnce = 4
 // what the model was trained for, or Config.NumCtx where that is less. What a server does not say about
 // a model is left out.
 func (c *Client) Models(ctx context.Context) ([]providers.Model, error) {
-	var list struct {
-		Models []struct {
-			Name string `json:"name"`
-			Host string `json:"remote_host"`
-		} `json:"models"`
-	}
-	if e := c.fetch(ctx, "api/tags", "", nil, &list); e != nil {
+	list, e := c.tags(ctx)
+	if e != nil {
 		return nil, e
 	}
-	models := make([]providers.Model, len(list.Models))
+	models := make([]providers.Model, len(list))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, showAtOnce)
-	for i, m := range list.Models {
+	for i, m := range list {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
@@ -161,7 +160,7 @@ func (c *Client) show(ctx context.Context, name string) providers.Model {
 		Info         map[string]any `json:"model_info"`
 		Host         string         `json:"remote_host"`
 	}
-	if c.fetch(ctx, "api/show", name, body, &about) != nil {
+	if c.look(ctx, "api/show", name, body, &about) != nil {
 		return m
 	}
 	m.Host = about.Host

@@ -1,6 +1,6 @@
 // Package ollama is the adapter for Ollama's own API. It owns the translation between the vocabulary of
-// package providers and that API, both ways. It refuses to retry, to route, to fetch pictures and to
-// pull models.
+// package providers and that API, both ways. It refuses to retry, to route, to fetch pictures and
+// to pull models that nobody asked it to.
 //
 // The shapes of settings are those of github.com/ollama/ollama/api. Its client is not used: it gives no
 // error when a stream is cut, reset or has a line of more than 8 MB, it signs requests with a key from

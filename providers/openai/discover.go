@@ -1,11 +1,9 @@
 package openai
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,41 +11,6 @@ import (
 	"fairlead/providers"
 	"fairlead/providers/internal/wire"
 )
-
-// maxModels is the most models, or slots, that a server may list.
-const maxModels = 4096
-
-// list is a JSON array of at most maxModels items: an array of millions of small ones would take far more memory than its text.
-type list[T any] []T
-
-var errTooMany = errors.New("too many items")
-
-// UnmarshalJSON reads the array; null is none.
-func (l *list[T]) UnmarshalJSON(text []byte) error {
-	*l = nil
-	d := json.NewDecoder(bytes.NewReader(text))
-	switch first, err := d.Token(); {
-	case err != nil:
-		return err
-	case first == nil:
-		return nil
-	case first != json.Delim('['):
-		return errors.New("not an array")
-	}
-	out := list[T]{}
-	for d.More() {
-		if len(out) == maxModels {
-			return errTooMany
-		}
-		var item T
-		if err := d.Decode(&item); err != nil {
-			return err
-		}
-		out = append(out, item)
-	}
-	*l = out
-	return nil
-}
 
 // listed is what servers say of a model in the list of the dialect, each of them some of it.
 type listed struct {
@@ -58,14 +21,14 @@ type listed struct {
 	ContextLength float64 `json:"context_length"`
 	// Meta, Aliases, Status and Architecture are llama.cpp's. Meta is null while the model is loaded; a router of several
 	// models tells their Status.
-	Meta    json.RawMessage `json:"meta"`
-	Aliases list[string]    `json:"aliases"`
+	Meta    json.RawMessage   `json:"meta"`
+	Aliases wire.List[string] `json:"aliases"`
 	Status  *struct {
 		Value  string `json:"value"`
 		Failed bool   `json:"failed"`
 	} `json:"status"`
 	Architecture struct {
-		Input list[string] `json:"input_modalities"`
+		Input wire.List[string] `json:"input_modalities"`
 	} `json:"architecture"`
 }
 
@@ -86,7 +49,7 @@ func (m *listed) context() int { return count(max(m.MaxModelLen, m.ContextLength
 // readList reads the list of the dialect.
 func readList(call *wire.Call) ([]listed, *providers.Error) {
 	var answer struct {
-		Data list[listed] `json:"data"`
+		Data wire.List[listed] `json:"data"`
 	}
 	if e := call.JSON(&answer); e != nil {
 		return nil, e

@@ -9,6 +9,7 @@ import (
 
 	"fairlead/providers"
 	"fairlead/providers/internal/gauge"
+	"fairlead/providers/internal/wire"
 )
 
 // gaugeNames are what a program calls its gauges; of several names the first that is there counts.
@@ -201,7 +202,7 @@ func count(n float64) int {
 
 // loadOfSlots counts the slots of llama.cpp that work. Those who wait are not told.
 func (c *Client) loadOfSlots(ctx context.Context, model string, g gaugeNames) (providers.Load, *providers.Error) {
-	var slots list[struct {
+	var slots wire.List[struct {
 		Working bool `json:"is_processing"`
 	}]
 	if e := c.look(ctx, "slots", g.query(model), &slots); e != nil {

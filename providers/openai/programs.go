@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"fairlead/providers"
+	"fairlead/providers/internal/wire"
 )
 
 // llamaProps is what llama.cpp tells of itself on /props, as of build 11669.
@@ -108,7 +109,7 @@ type sglangInfo struct {
 	MaxRunning float64         `json:"max_running_requests"`
 	Embedding  bool            `json:"is_embedding"`
 	ToolParser json.RawMessage `json:"tool_call_parser"`
-	States     list[struct {
+	States     wire.List[struct {
 		MaxRunning float64 `json:"effective_max_running_requests_per_dp"`
 	}] `json:"internal_states"`
 }
@@ -186,13 +187,13 @@ func (c *Client) tgiModels(ctx context.Context) (entries, *providers.Error) {
 // /api/v1/models (since 0.4.0). Pages that it does not have it answers with status 200 and an error.
 func (c *Client) lmStudioModels(ctx context.Context) (entries, *providers.Error) {
 	var old struct {
-		Data list[struct {
-			ID           string       `json:"id"`
-			Type         string       `json:"type"`
-			State        string       `json:"state"`
-			Context      float64      `json:"max_context_length"`
-			Loaded       float64      `json:"loaded_context_length"`
-			Capabilities list[string] `json:"capabilities"`
+		Data wire.List[struct {
+			ID           string            `json:"id"`
+			Type         string            `json:"type"`
+			State        string            `json:"state"`
+			Context      float64           `json:"max_context_length"`
+			Loaded       float64           `json:"loaded_context_length"`
+			Capabilities wire.List[string] `json:"capabilities"`
 		}] `json:"data"`
 	}
 	if e := c.look(ctx, "api/v0/models", nil, &old); e != nil && !without(e) {
@@ -211,11 +212,11 @@ func (c *Client) lmStudioModels(ctx context.Context) (entries, *providers.Error)
 		return all, nil
 	}
 	var now struct {
-		Models list[struct {
+		Models wire.List[struct {
 			Key     string  `json:"key"`
 			Type    string  `json:"type"`
 			Context float64 `json:"max_context_length"`
-			Loaded  list[struct {
+			Loaded  wire.List[struct {
 				ID     string `json:"id"`
 				Config struct {
 					Context float64 `json:"context_length"`

@@ -188,10 +188,10 @@ type signs struct {
 	MaxConcurrent float64 `json:"max_concurrent_requests"`
 	MaxTotal      float64 `json:"max_total_tokens"`
 	TotalSlots    float64 `json:"total_slots"`
-	Data          list[struct {
+	Data          wire.List[struct {
 		State string `json:"state"`
 	}] `json:"data"`
-	Models list[struct {
+	Models wire.List[struct {
 		Key string `json:"key"`
 	}] `json:"models"`
 }
