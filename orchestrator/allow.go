@@ -135,7 +135,7 @@ func (r *run) policyFor(name, target string) (*routing.Policy, error) {
 
 // mustAllow fails where the caller may not use a target. Decide never lets it come to this; nothing is sent if it does.
 func (r *run) mustAllow(t *routing.Target) error {
-	if r.principal.MayUseModel(t.Name) {
+	if r.principal.MayUseModel(t.Named()) {
 		return nil
 	}
 	return fault.New(fault.Internal, fault.ReasonInternal, "target %s is not one that this caller may use", t.Name)

@@ -43,8 +43,13 @@ type attempt struct {
 	service *service
 }
 
-func (a *attempt) do(ctx context.Context) (*answer, error) {
+func (a *attempt) do(ctx context.Context) (got *answer, _ error) {
 	t := a.record.Target
+	defer func() { // when the place at the backend is free again
+		if got != nil {
+			a.shade(ctx, a.target, a.call.label, a.path, a.plan.PromptTokens, a.askedAside)
+		}
+	}()
 	if a.call.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
 		return nil, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Name, a.call.label)
 	}
@@ -157,6 +162,7 @@ func (a *attempt) read(ctx context.Context, req *providers.Request, begun func()
 		}
 		if a.ttft == 0 && (chunk.Text != "" || chunk.Reasoning != "" || len(chunk.ToolCalls) > 0) {
 			a.ttft = max(time.Since(a.started), 1)
+			a.target.said.worked()
 			begun()
 			if !a.race.claim(a.number) {
 				return errLost

@@ -44,7 +44,7 @@ func (c *counted) general(st *state) int {
 // expectTokens tells the candidates how long the prompt is expected to be on each.
 func (r *run) expectTokens(candidates []routing.Candidate, c *counted) {
 	for i := range candidates {
-		t := r.st.targets[i]
+		t := r.st.every[candidates[i].Target.Name]
 		candidates[i].State.PromptTokens = r.engine.corrections.apply(t.Name, c.of(t.Encoding))
 	}
 }

@@ -43,7 +43,9 @@ type answer struct {
 func (r *run) plan(c *call) *routing.Plan { return r.decide(c).Plan }
 
 // decide decides about a call, and gives the plan with what it was made of.
-func (r *run) decide(c *call) *RouteDecided {
+func (r *run) decide(c *call) *RouteDecided { return r.decideAmong(c, r.candidates()) }
+
+func (r *run) decideAmong(c *call, candidates []routing.Candidate) *RouteDecided {
 	c.counted = r.st.count(c.req)
 	q := &routing.Request{
 		Step:         c.path,
@@ -64,7 +66,7 @@ func (r *run) decide(c *call) *RouteDecided {
 	}
 	r.signal(q, c.policy, c.classes)
 	now := time.Now()
-	candidates := r.expected(q, c.policy, now)
+	r.expect(candidates, q, c.policy, now)
 	r.expectTokens(candidates, c.counted)
 	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now)}
 	if len(c.policy.Targets) == 1 && r.st.policies[c.policy.Name] != c.policy {
@@ -76,11 +78,10 @@ func (r *run) decide(c *call) *RouteDecided {
 // probeShare is the share of the steps that a target of which nothing was seen for long is tried with first.
 const probeShare = 0.02
 
-// expected gives the targets with what is expected of a call.
-func (r *run) expected(q *routing.Request, p *routing.Policy, now time.Time) []routing.Candidate {
+// expect tells the candidates what is expected of a call.
+func (r *run) expect(candidates []routing.Candidate, q *routing.Request, p *routing.Policy, now time.Time) {
 	seen := r.engine.seen
 	snapshot := seen.Snapshot(now)
-	candidates := r.st.candidates()
 	predictions := make([]routing.Prediction, len(candidates))
 	query := observe.Query{Step: q.Step, PromptTokens: q.PromptTokens, MaxOutput: q.MaxOutput, Quantile: p.Quantile}
 	if query.Quantile == 0 {
@@ -88,13 +89,15 @@ func (r *run) expected(q *routing.Request, p *routing.Policy, now time.Time) []r
 	}
 	minds := p.MindsLatency()
 	for i := range candidates {
-		t := r.st.targets[i]
+		t := r.st.every[candidates[i].Target.Name]
 		query.Target, query.Concurrency = &t.Target.Target, t.Limiter.size()
+		query.Queue, query.Loading = t.meter.ahead(now), t.said.loading(now)
 		seenOf := snapshot.Predict(query)
 		out := &predictions[i]
 		*out = routing.Prediction{
 			Wait: seenOf.Wait, TTFT: seenOf.TTFT, TTFTKnown: seenOf.TTFTKnown, Latency: seenOf.Latency, Known: seenOf.Known,
 			Assumed: seenOf.Source <= observe.SourceKind, ErrorRate: seenOf.ErrorRate, Samples: seenOf.Samples, Source: seenOf.Source.String(),
+			Queue: seenOf.Queue, Waiting: seenOf.Waiting, Loading: query.Loading,
 		}
 		if !q.Left.Deadline.IsZero() && seenOf.Source == observe.SourceObserved {
 			out.Finish, out.FinishKnown = seenOf.PFinish(q.Left.Deadline.Sub(now))
@@ -103,7 +106,6 @@ func (r *run) expected(q *routing.Request, p *routing.Policy, now time.Time) []r
 		// Where nobody minds how fast a target is, there is nothing to learn by trying it first.
 		candidates[i].State.Probe = minds && seen.NeedsProbe(t.Name, now) && observe.ProbeShare(r.id+"/"+t.Name, probeShare)
 	}
-	return candidates
 }
 
 // generate routes a call and makes it. It tries the targets of the plan in order; when all have failed, it
@@ -147,10 +149,21 @@ type dispatch struct {
 	failures []error
 }
 
-// attempt makes an attempt at a target, with leave of its breaker; nil when there is none.
+// attempt makes an attempt at a target, with leave of its breaker; nil when there is none. Callers of a canary that is
+// left alone, or was rolled back since the plan was made, get the stable version.
 func (d *dispatch) attempt(rec *routing.Record, othersLeft bool) *attempt {
-	t := d.st.byName[rec.Target.Name]
-	leave, ok := t.acquire()
+	t := d.st.every[rec.Target.Name]
+	var leave permit
+	ok := t.stable == nil || d.variant(t.stable) == t
+	if ok {
+		leave, ok = t.acquire()
+	}
+	if !ok && t.stable != nil {
+		if rec = d.decideStable(t); rec != nil {
+			t = t.stable
+			leave, ok = t.acquire()
+		}
+	}
 	if !ok {
 		return nil
 	}
@@ -166,7 +179,7 @@ func (d *dispatch) round(ctx context.Context, round int, records []*routing.Reco
 		if i == 1 && raced {
 			continue // it was asked beside the first
 		}
-		t := d.st.byName[rec.Target.Name]
+		t := d.st.every[rec.Target.Name]
 		if d.attempts >= d.plan.Attempts || round > 0 && !d.pause(ctx, t, round) {
 			return nil, nil, d.end(ctx)
 		}
@@ -236,20 +249,36 @@ func (d *dispatch) end(ctx context.Context) error {
 	return exhausted(d.failures)
 }
 
-// acquire gives leave for a call: its backend may take one more this minute, and its breaker lets it through.
+// acquire gives leave for a call: its backend is well, as far as it says, and may take one more this minute, and its
+// breaker lets it through.
 func (t *target) acquire() (permit, bool) {
-	if !t.Limiter.begin(time.Now()) {
+	now := time.Now()
+	if _, _, out := t.said.out(now); out || !t.Limiter.begin(now) {
 		return permit{}, false
 	}
-	return t.breaker.acquire()
+	leave, ok := t.breaker.acquire()
+	leave.said = t.said
+	return leave, ok
 }
 
 // shut is the failure of a target that is left alone since the plan was made.
 func shut(t *target) error {
+	if answer, again, out := t.said.out(time.Now()); out {
+		why := "its backend does not answer"
+		if answer.Err == nil {
+			why = notReady(&answer)
+		}
+		f := fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "target %s: %s", t.Name, why)
+		f.RetryAfter = again
+		return f
+	}
 	if wait, open := t.breaker.open(); open {
 		f := fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "target %s: too many of its calls have failed, so it is left alone for a moment", t.Name)
 		f.RetryAfter = wait
 		return f
+	}
+	if t.breaker.IsHalfOpen() {
+		return fault.New(fault.Unavailable, fault.ReasonUpstreamDown, "target %s: too many of its calls have failed, and one call looks whether it works again", t.Name)
 	}
 	f := fault.New(fault.ResourceExhausted, fault.ReasonRateLimited, "target %s: its backend takes no more calls at the moment", t.Name)
 	f.RetryAfter = max(time.Until(t.live().PausedUntil), 0)

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,11 @@ type Target struct {
 	Limiter *Limiter
 	// FirstToken is the most time that a call may take to its first token. 0: no bound but the run's.
 	FirstToken time.Duration
+	// HealthTimeout is how long the backend is waited for when it is asked how it is. 0: 2 s.
+	HealthTimeout time.Duration
+	// Lazy says that the backend loads models with the first call, so that one that is not in memory answers all the same,
+	// only later.
+	Lazy bool
 }
 
 // Sessions remembers conversations. Errors are *fault.Error.
@@ -107,6 +113,12 @@ type Engine struct {
 	seen   *observe.Recorder
 	// corrections are of our counts of prompts.
 	corrections corrections
+	// cache keeps answers in one piece.
+	cache *cache
+	// rolled has the targets of which every caller gets the stable version. Nil: none.
+	rolled atomic.Pointer[map[string]bool]
+	// shadows are the calls that are made beside those of callers.
+	shadows shadows
 }
 
 // New makes an engine. The error is a *fault.Error that lists all that is wrong with the Config.
@@ -115,7 +127,11 @@ func New(s Services, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{services: s, retries: newBudget(retrySaved), seen: seen}
+	answers, err := newCache(cacheBytes)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{services: s, retries: newBudget(retrySaved), seen: seen, cache: answers}
 	e.retrieval = retrieval.NewService(s.Store, embedders{e}, s.Retrieval)
 	if err := e.Configure(c); err != nil {
 		return nil, err
@@ -141,14 +157,14 @@ func (e *Engine) Configure(c Config) error {
 
 // inherit takes over what was learned of the targets that stay, and forgets the others.
 func (e *Engine) inherit(st, old *state) {
-	for name, before := range old.byName {
-		if t := st.byName[name]; before.same(t) {
-			t.breaker, t.pausedUntil, t.spent = before.breaker, before.pausedUntil, before.spent
+	for name, before := range old.every {
+		if t := st.every[name]; before.same(t) {
+			t.breaker, t.pausedUntil, t.spent, t.compared, t.said = before.breaker, before.pausedUntil, before.spent, before.compared, before.said
 		} else {
 			e.seen.Forget(name)
 			e.corrections.forget(name)
 		}
-		for _, t := range st.targets {
+		for _, t := range st.every {
 			if t.Backend == before.Backend { // calls in progress still take its time
 				t.meter = before.meter
 			}
@@ -159,9 +175,14 @@ func (e *Engine) inherit(st, old *state) {
 // Retrieval gives the service that holds documents, with this engine's embedders.
 func (e *Engine) Retrieval() *retrieval.Service { return e.retrieval }
 
-// Targets gives the targets by name, with their state.
+// Targets gives the targets by name, with their variants and their state.
 func (e *Engine) Targets() []routing.Candidate {
-	out := e.state.Load().candidates()
+	st := e.state.Load()
+	out := make([]routing.Candidate, 0, len(st.every))
+	for _, name := range slices.Sorted(maps.Keys(st.every)) {
+		t := st.every[name]
+		out = append(out, routing.Candidate{Target: &t.Target.Target, State: t.live()})
+	}
 	snapshot := e.seen.Snapshot(time.Now())
 	for i := range out {
 		name := out[i].Target.Name
@@ -173,7 +194,8 @@ func (e *Engine) Targets() []routing.Candidate {
 			}
 			live.PerToken50 = busiest(stats.PerToken[:]).P50
 		}
-		live.CostMinute = e.state.Load().spentOn(name)
+		live.CostMinute = st.spentOn(name)
+		st.every[name].shown(live, time.Now())
 		out[i].State.Live = live
 	}
 	return out
@@ -215,10 +237,27 @@ type target struct {
 	pausedUntil *atomic.Int64
 	// meter is that of the target's backend.
 	meter *meter
+	// said is what its backend says of it while nobody calls.
+	said *standing
+	// batcher makes one call of those of several callers. Nil: each is made by itself.
+	batcher *batcher
+	// generation is the target's own: no other has it, also not after a change of the configuration.
+	generation uint64
+	// answered is the model and version that the last answer reported. Nil: none did.
+	answered atomic.Pointer[string]
+	// described is what its backend says of its model.
+	described description
+	// stable is what this is a variant of; canary and shadow are those of a stable one. Nil: there is none.
+	stable, canary, shadow *target
+	// compared sums what a shadow gave. Nil for all others.
+	compared *compared
 }
 
 func newTarget(t Target) *target {
-	return &target{Target: t, breaker: newBreaker(), spent: &spend{}, pausedUntil: new(atomic.Int64), meter: &meter{}}
+	made := &target{Target: t, breaker: newBreaker(), spent: &spend{}, pausedUntil: new(atomic.Int64), meter: &meter{}, said: &standing{},
+		generation: generations.Add(1)}
+	made.batcher = newBatcher(made)
+	return made
 }
 
 // same says whether what was learned of one target holds for the other.
@@ -248,5 +287,6 @@ func (t *target) live() (s routing.State) {
 		s.PausedUntil = now.Add(wait)
 	}
 	s.OpenFor, _ = t.breaker.open()
+	t.said.live(&s, now)
 	return s
 }

@@ -36,7 +36,7 @@ func (d *dispatch) escalate(ctx context.Context, got *answer) (*answer, error) {
 	decided := d.decide(&c)
 	records := make([]*routing.Record, 0, decided.Plan.Eligible)
 	for i := range decided.Plan.Order() {
-		if rec := &decided.Plan.Records[i]; rec.Target != got.target {
+		if rec := &decided.Plan.Records[i]; rec.Target.Named() != got.target.Named() {
 			records = append(records, rec)
 		}
 	}

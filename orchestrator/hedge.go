@@ -29,7 +29,8 @@ func (d *dispatch) late(rec *routing.Record) time.Duration {
 	}
 	p := d.engine.seen.Snapshot(time.Now()).Predict(observe.Query{
 		Target: rec.Target, Step: d.path, PromptTokens: d.plan.PromptTokens, Quantile: quantile, MaxOutput: -1, // the first token alone
-		Concurrency: d.st.byName[rec.Target.Name].Limiter.size(),
+		Queue: d.st.every[rec.Target.Name].meter.ahead(time.Now()), Loading: d.st.every[rec.Target.Name].said.loading(time.Now()),
+		Concurrency: d.st.every[rec.Target.Name].Limiter.size(),
 	})
 	if !p.TTFTKnown || p.Source != observe.SourceObserved {
 		return 0

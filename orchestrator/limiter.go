@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +17,8 @@ type Limiter struct {
 	burst  float64
 	tokens float64
 	last   time.Time
+	// visitors end those calls that hold a place as long as nobody else needs it.
+	visitors []*func()
 }
 
 // NewLimiter makes a limiter of so many calls in flight, and so many in a minute, of which a tenth may begin
@@ -37,9 +40,60 @@ func (l *Limiter) acquire(ctx context.Context) error {
 	select {
 	case l.slots <- struct{}{}:
 		return nil
+	default:
+		l.makeRoom()
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// makeRoom ends the visitor that came last, if there is one.
+func (l *Limiter) makeRoom() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last := len(l.visitors) - 1; last >= 0 {
+		(*l.visitors[last])()
+		l.visitors = l.visitors[:last]
+	}
+}
+
+// visit takes a place and leave for a call that nobody waits for, if both are there now: no more than half of the calls
+// that may begin at once are such. yield must end it when a caller needs its place; leave gives the place back.
+func (l *Limiter) visit(now time.Time, yield func()) (leave func(), ok bool) {
+	if l == nil {
+		return func() {}, true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rate > 0 {
+		if l.refill(now); l.tokens-1 < l.burst/2 {
+			return nil, false
+		}
+	}
+	if l.slots != nil {
+		select {
+		case l.slots <- struct{}{}: // under the lock, so that who finds no place finds the visitor
+		default:
+			return nil, false
+		}
+		l.visitors = append(l.visitors, &yield)
+	}
+	if l.rate > 0 {
+		l.tokens--
+	}
+	return func() {
+		if l.slots == nil {
+			return
+		}
+		l.mu.Lock()
+		l.visitors = slices.DeleteFunc(l.visitors, func(v *func()) bool { return v == &yield })
+		l.mu.Unlock()
+		<-l.slots
+	}, true
 }
 
 func (l *Limiter) release() {

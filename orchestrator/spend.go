@@ -42,5 +42,5 @@ func (s *spend) minute(now time.Time) (sum providers.Money) {
 
 // spentOn gives what a target has cost in the last minute.
 func (st *state) spentOn(name string) providers.Money {
-	return st.byName[name].spent.minute(time.Now())
+	return st.every[name].spent.minute(time.Now())
 }

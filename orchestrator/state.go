@@ -19,8 +19,11 @@ import (
 
 // state is a validated Config. It does not change, but for what targets learn.
 type state struct {
-	targets []*target // by name
+	// targets are those that may be named, by name; byName has the same.
+	targets []*target
 	byName  map[string]*target
+	// every has them with their variants, which nobody may name.
+	every map[string]*target
 	// encodings are those of the targets that answer; the first stands for all where one must.
 	encodings     []tokens.Encoding
 	policies      map[string]*routing.Policy
@@ -37,6 +40,7 @@ type state struct {
 func newState(c Config) (*state, error) {
 	st := &state{
 		byName:   map[string]*target{},
+		every:    map[string]*target{},
 		policies: map[string]*routing.Policy{},
 		chains:   map[string]*chain.Chain{},
 		prompts:  c.Prompts,
@@ -52,8 +56,8 @@ func newState(c Config) (*state, error) {
 	}
 	for _, t := range c.Targets {
 		switch {
-		case t.Name == "" || strings.Contains(t.Name, "/") || t.Name == "auto":
-			problem("target %q: a target's name is not empty, not \"auto\", and has no slash", t.Name)
+		case t.Name == "" || strings.ContainsAny(t.Name, "/@") || t.Name == "auto":
+			problem("target %q: a target's name is not empty, not \"auto\", and has no / and no @", t.Name)
 		case st.byName[t.Name] != nil:
 			problem("target %s: there are two of that name", t.Name)
 		case !t.Clearance.Valid():
@@ -64,14 +68,22 @@ func newState(c Config) (*state, error) {
 			problem("target %s: it is said to embed, and backends of kind %s do not", t.Name, t.Kind)
 		case t.Does.Has(providers.Classify) && t.Classifier == nil:
 			problem("target %s: it is said to classify, and backends of kind %s do not", t.Name, t.Kind)
+		case t.Does.Has(providers.Predict) && t.Predictor == nil:
+			problem("target %s: it is said to predict, and backends of kind %s do not", t.Name, t.Kind)
 		default:
-			st.byName[t.Name] = newTarget(t)
+			made := newTarget(t)
+			st.byName[t.Name], st.every[t.Name] = made, made
+			for _, err := range st.variants(made) {
+				problems = append(problems, err)
+			}
 		}
 	}
 	meters := map[string]*meter{}
-	for _, name := range slices.Sorted(maps.Keys(st.byName)) {
-		t := st.byName[name]
-		st.targets = append(st.targets, t)
+	for _, name := range slices.Sorted(maps.Keys(st.every)) {
+		t := st.every[name]
+		if t.Of == "" {
+			st.targets = append(st.targets, t)
+		}
 		if m := meters[t.Backend]; m != nil {
 			t.meter = m
 		}
@@ -138,6 +150,10 @@ func (st *state) refs() chain.Refs {
 			t := st.byName[name]
 			return t != nil && t.Does.Has(providers.Classify)
 		},
+		Predicts: func(name string) bool {
+			t := st.byName[name]
+			return t != nil && t.Does.Has(providers.Predict)
+		},
 		Prompt: func(name string, version int) ([]chain.PromptInput, error) {
 			p, err := st.prompts.Get(name, version, "")
 			if err != nil {
@@ -150,14 +166,6 @@ func (st *state) refs() chain.Refs {
 			return inputs, nil
 		},
 	}
-}
-
-func (st *state) candidates() []routing.Candidate {
-	out := make([]routing.Candidate, len(st.targets))
-	for i, t := range st.targets {
-		out[i] = routing.Candidate{Target: &t.Target.Target, State: t.live()}
-	}
-	return out
 }
 
 // resolved is what the model of a request stands for: a chain, or a policy.

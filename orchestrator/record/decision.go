@@ -73,7 +73,13 @@ type Candidate struct {
 	// PausedFor and OpenFor are how long it was to be left alone.
 	PausedFor time.Duration `json:"paused_ns,omitempty"`
 	OpenFor   time.Duration `json:"open_ns,omitempty"`
-	Probe     bool          `json:"probe,omitempty"`
+	Silent    bool          `json:"silent,omitempty"`
+	// NotReady is why its model was not, and NotReadyFor how long it was to be so.
+	NotReady    string        `json:"not_ready,omitempty"`
+	NotReadyFor time.Duration `json:"not_ready_ns,omitempty"`
+	Probe       bool          `json:"probe,omitempty"`
+	// InsteadOf is the canary that it stood in for.
+	InsteadOf string `json:"instead_of,omitempty"`
 	// PromptTokens is what the prompt counts there. 0: as the decision says.
 	PromptTokens int `json:"prompt_tokens,omitempty"`
 	// Prediction is nil when there was none.
@@ -167,7 +173,7 @@ func (d *Decision) request() *routing.Request {
 // candidate gives a candidate as Decide was given it.
 func (c *Candidate) candidate(now time.Time) routing.Candidate {
 	out := routing.Candidate{Target: c.Target.routing(), State: routing.State{
-		OpenFor: c.OpenFor, PromptTokens: c.PromptTokens, Prediction: c.Prediction, Probe: c.Probe,
+		OpenFor: c.OpenFor, Silent: c.Silent, NotReady: c.NotReady, NotReadyFor: c.NotReadyFor, PromptTokens: c.PromptTokens, Prediction: c.Prediction, Probe: c.Probe, InsteadOf: c.InsteadOf,
 	}}
 	if c.PausedFor > 0 {
 		out.State.PausedUntil = now.Add(c.PausedFor)

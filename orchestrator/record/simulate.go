@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"fairlead/internal/ranking"
+	"fairlead/evals/stat"
 	"fairlead/orchestrator/routing"
 )
 
@@ -68,7 +68,7 @@ type Comparison struct {
 	Old   float64 `json:"old"`
 	New   float64 `json:"new"`
 	// PerStep is the mean of new - old over the steps, with its 95 % interval by the bootstrap.
-	PerStep ranking.Estimate `json:"difference_per_step"`
+	PerStep stat.Estimate `json:"difference_per_step"`
 }
 
 // Increase is by which share the sum grew: 0.1 is a tenth more. It is +Inf where nothing became something.
@@ -202,15 +202,16 @@ func (s *Simulation) candidates(d *Decision) ([]routing.Candidate, map[string]bo
 		c := kept.candidate(d.Time)
 		name := c.Target.Name
 		if s.targets != nil {
-			now := s.targets[name]
+			now := s.targets[c.Target.Named()]
 			switch {
+			case now != nil && c.Target.Of != "": // who got the variant then gets it again
 			case now != nil:
 				c = moved(c, now)
 			case c.Target.Origin == "config":
 				continue // it would not be there
 			}
 		}
-		recorded[name] = true
+		recorded[name], recorded[c.Target.Named()] = true, true
 		out = append(out, c)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.targets)) {
@@ -260,7 +261,7 @@ func (s *Simulation) Report() Report {
 }
 
 func comparison(before, after []float64) Comparison {
-	c := Comparison{Steps: len(before), PerStep: ranking.Difference(after, before, seed)}
+	c := Comparison{Steps: len(before), PerStep: stat.Difference(after, before, seed)}
 	for i := range before {
 		c.Old += before[i]
 		c.New += after[i]

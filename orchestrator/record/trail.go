@@ -168,7 +168,8 @@ func decided(b *orchestrator.RouteDecided) Decision {
 			Cost: rec.Cost, CostKnown: rec.CostKnown, TTFT: rec.TTFT, Latency: rec.Latency,
 		}
 		if s := states[rec.Target.Name]; s != nil {
-			c.OpenFor, c.PromptTokens, c.Prediction, c.Probe = s.OpenFor, s.PromptTokens, s.Prediction, s.Probe
+			c.OpenFor, c.PromptTokens, c.Prediction, c.Probe, c.InsteadOf = s.OpenFor, s.PromptTokens, s.Prediction, s.Probe, s.InsteadOf
+			c.Silent, c.NotReady, c.NotReadyFor = s.Silent, s.NotReady, s.NotReadyFor
 			c.PausedFor = max(s.PausedUntil.Sub(b.Now), 0)
 		}
 		d.Candidates[i] = c
