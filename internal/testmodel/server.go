@@ -84,7 +84,7 @@ func (s *Server) address() (host, port string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	s.URL = "http://" + l.Addr().String()
 	if host, port, err = net.SplitHostPort(l.Addr().String()); err != nil {
 		s.t.Fatal(err)
@@ -111,7 +111,7 @@ func (s *Server) Start() {
 	if s.process != nil {
 		s.t.Fatal("the server runs already")
 	}
-	cmd := exec.Command(s.program, s.args...)
+	cmd := exec.Command(s.program, s.args...) //nolint:gosec // the program is named by who runs the tests
 	// Proxies and settings of who runs the tests are not the server's.
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir}, s.env...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.log, s.log
