@@ -311,6 +311,7 @@ func TestFailuresOfTheServer(t *testing.T) {
 			{failure{400, codes.InvalidArgument, "", nil}, providers.KindInvalid, 0},
 			{failure{400, codes.InvalidArgument, "the model 'x' is not found", nil}, providers.KindNotFound, 0},
 			{failure{400, codes.Unavailable, "Request for unknown model: 'x' has no available versions", nil}, providers.KindNotFound, 0},
+			{failure{404, codes.Unknown, "Unexpected <class 'mlserver.errors.ModelNotFound'>: Model x with version  not found", nil}, providers.KindNotFound, 0},
 			{failure{400, codes.FailedPrecondition, "Model x is not ready", nil}, providers.KindUnavailable, 0},
 			{failure{401, codes.Unauthenticated, "", nil}, providers.KindAuth, 0},
 			{failure{403, codes.PermissionDenied, "", nil}, providers.KindAuth, 0},
@@ -437,6 +438,21 @@ func TestLifecycle(t *testing.T) {
 		}
 		want(t, c.Warm(ctx, "cold", ""), providers.KindUnsupported)
 	})
+}
+
+// The index of MLServer on Python 3.11 and later has the names of its states as Python writes them.
+func TestStatesOfAnIndex(t *testing.T) {
+	got, err := index(Config{Name: "b"}, []indexEntry{{"a", "", "State.READY", ""}, {"b", "1", "State.UNAVAILABLE", ""}, {"c", "", "READY", ""}, {"d", "", "State.", ""}, {"e", "", "new", ""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]providers.ModelState{}
+	for _, v := range got {
+		states[v.Model] = v.State
+	}
+	if d := cmp.Diff(map[string]providers.ModelState{"a": "ready", "b": "absent", "c": "ready", "d": "absent", "e": "broken"}, states); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestDescribe(t *testing.T) {

@@ -102,7 +102,7 @@ func applyWords(e *providers.Error, text string) {
 	switch {
 	case has("explicit model load / unload is not allowed"):
 		e.Kind, e.Detail = providers.KindUnsupported, "it does not let models be loaded and unloaded by its clients"
-	case has("unknown model"):
+	case has("unknown model"), e.Code == codes.Unknown.String() && has("modelnotfound"): // the name of an exception in Python
 		e.Kind = providers.KindNotFound
 	case e.Kind == providers.KindInvalid && has("model") && has("not found", "is not loaded"):
 		e.Kind = providers.KindNotFound

@@ -281,7 +281,7 @@ func index(cfg Config, entries []indexEntry) ([]providers.ModelVersion, error) {
 			return nil, fail(cfg.Name, providers.KindProtocol, "", "its index has a model with no name, or with one that is too long")
 		}
 		v := providers.ModelVersion{Model: e.Name, Version: e.Version}
-		switch e.State {
+		switch e.State[strings.LastIndexByte(e.State, '.')+1:] { // MLServer on Python 3.11 says State.READY
 		case "READY":
 			v.State = providers.ModelReady
 		case "LOADING":
