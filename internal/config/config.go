@@ -133,6 +133,11 @@ type Backend struct {
 	Timeouts  Timeouts          `yaml:"timeouts" doc:"How long to wait for the server, within the time that the run has left."`
 	Server    string            `yaml:"server" enum:"none,auto,vllm,sglang,tgi,llamacpp,lmstudio" defaultdoc:"none" doc:"Kind openai: the program behind the URL, where it is your own: it is asked what its models can do, whether it is there and how busy it is, which routing reckons with. auto finds out which it is. none asks for nothing but answers."`
 	Health    Health            `yaml:"health" doc:"How a server is asked whether it is there, while nobody calls it. Servers inside the process, and those of kind openai without server, are not asked."`
+
+	CA            string `yaml:"ca" path:"true" defaultdoc:"the system's authorities" doc:"A file with the certificates, in PEM, of the authorities that may vouch for the server, in the place of the system's: for https and grpcs to a server whose certificate your own authority has signed."`
+	ManagementURL string `yaml:"management_url" doc:"Kind torchserve: the address of its management, which TorchServe has on a port of its own (8081). With it models are listed, loaded and readied; without it they are not."`
+	ManagementKey Secret `yaml:"management_key" doc:"Kind torchserve: the key that the management wants."`
+	Check         string `yaml:"check" enum:"all,inputs,none" defaultdoc:"all" doc:"Kind openinference: what is held to what the server tells of its models. inputs leaves outputs out, for servers whose description of them is not exact. none asks for no description."`
 }
 
 // Cost is what a backend's time costs.
@@ -151,6 +156,7 @@ type Limits struct {
 type Timeouts struct {
 	Connect    time.Duration `yaml:"connect" default:"5s" min:"1ms" doc:"The most time to open a connection."`
 	FirstToken time.Duration `yaml:"first_token" default:"2m" min:"0s" doc:"The most time to the first token of an answer; then another target is tried. A model that is being loaded needs it. 0s: as long as the run lasts."`
+	Call       time.Duration `yaml:"call" default:"1m" min:"1ms" doc:"Model servers: the most time for one call."`
 	Idle       time.Duration `yaml:"idle" default:"1m" min:"1ms" doc:"The most time between two pieces of an answer, once it has begun."`
 }
 

@@ -101,7 +101,7 @@ discover: { ollama: false }
 	keep := 10 * time.Minute
 	workstation := Backend{
 		Kind: KindOllama, URL: "http://gpu.local:11434", Clearance: label.Restricted, Limits: Limits{Concurrency: 4}, KeepAlive: &keep,
-		Timeouts: Timeouts{Connect: 5 * time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute}, Health: Health{Every: 10 * time.Second, Timeout: 2 * time.Second},
+		Timeouts: Timeouts{Connect: 5 * time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute, Call: time.Minute}, Health: Health{Every: 10 * time.Second, Timeout: 2 * time.Second},
 	}
 	second := workstation
 	second.URL = "http://gpu2.local:11434"
@@ -128,7 +128,7 @@ discover: { ollama: false }
 			"openai": {
 				Kind: KindOpenAI, URL: defaultOpenAIURL, APIKey: NewSecret("sk-canary"), Clearance: label.Internal,
 				Headers:  map[string]Secret{"X-Team": NewSecret("search")},
-				Timeouts: Timeouts{Connect: time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute}, Health: Health{Every: 10 * time.Second, Timeout: 2 * time.Second},
+				Timeouts: Timeouts{Connect: time.Second, FirstToken: 2 * time.Minute, Idle: time.Minute, Call: time.Minute}, Health: Health{Every: 10 * time.Second, Timeout: 2 * time.Second},
 			},
 			"quotes": {Kind: KindExtractive, Clearance: label.Restricted, Timeouts: workstation.Timeouts, Health: workstation.Health},
 		},

@@ -179,6 +179,34 @@ func (k *checker) backend(at string, b Backend) {
 	if b.KeepAlive != nil && b.Kind != KindOllama {
 		k.wrong(at+".keep_alive", "is for kind ollama: leave it out")
 	}
+	if b.Server != "" && b.Kind != KindOpenAI {
+		k.wrong(at+".server", "is for kind openai: leave it out")
+	}
+	if b.CA != "" && !(remote && (strings.HasPrefix(b.URL, "https:") || strings.HasPrefix(b.URL, "grpcs:") || strings.HasPrefix(b.ManagementURL, "https:"))) {
+		k.wrong(at+".ca", "is for servers that are reached over https or grpcs: leave it out")
+	}
+	if b.Check != "" && b.Kind != KindOpenInference {
+		k.wrong(at+".check", "is for kind openinference: leave it out")
+	}
+	k.management(at, b)
+}
+
+// management checks the second address of TorchServe.
+func (k *checker) management(at string, b Backend) {
+	if b.Kind != KindTorchServe {
+		if b.ManagementURL != "" || b.ManagementKey.Set() {
+			k.wrong(at+".management_url", "is for kind torchserve: leave it out, and its key")
+		}
+		return
+	}
+	if b.ManagementURL != "" {
+		k.address(at+".management_url", b.ManagementURL, "http", "https")
+	} else if b.ManagementKey.Set() {
+		k.wrong(at+".management_key", "has no management_url to go to: set it, or leave the key out")
+	}
+	if !httpguts.ValidHeaderFieldValue(b.ManagementKey.Reveal()) {
+		k.wrong(at+".management_key", "has characters that a header cannot carry, such as an end of line")
+	}
 }
 
 func (k *checker) target(at, name string, t Target) {
@@ -318,6 +346,9 @@ func (c *Config) warnings() []Problem {
 		u, err := url.Parse(b.URL)
 		if err == nil && (u.Scheme == "http" || u.Scheme == "grpc") && b.APIKey.Set() && !isLoopback(u.Host) {
 			warn(under("backends", name)+".url", fmt.Sprintf("the api_key goes over the network in the clear: use %ss where you can", u.Scheme))
+		}
+		if u, err := url.Parse(b.ManagementURL); err == nil && u.Scheme == "http" && b.ManagementKey.Set() && !isLoopback(u.Host) {
+			warn(under("backends", name)+".management_url", "the management_key goes over the network in the clear: use https where you can")
 		}
 	}
 	return list
