@@ -185,11 +185,26 @@ class Plane(DataPlane):
 
     def decode(self, body: object, headers: dict, **more: object) -> tuple:
         try:
-            return super().decode(body, headers, **more)
+            request, attributes = super().decode(body, headers, **more)
         except InvalidInput:
             raise
         except (InferenceError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, struct.error):
             raise InvalidInput("the request cannot be read: its binary data, sizes and shapes do not fit together") from None
+        if isinstance(request, InferRequest) and not well_formed(request):
+            raise InvalidInput("the request is not one of the protocol: names must be texts and shapes lists of whole numbers")
+        return request, attributes
+
+
+def well_formed(request: InferRequest) -> bool:
+    """Says whether the parts of a request have the types of the protocol, which KServe leaves open beside binary data."""
+    named = [*request.inputs, *(request.request_outputs or [])]
+    return (
+        isinstance(request.id or "", str)
+        and all(isinstance(part.name, str) for part in named)
+        and all(isinstance(part.parameters or {}, dict) for part in [request, *named])
+        and all(isinstance(given.shape, list) and all(type(n) is int for n in given.shape) for given in request.inputs)
+        and all(isinstance(given.data, list) for given in request.inputs)
+    )
 
 
 class Loaded(ModelRepository):
