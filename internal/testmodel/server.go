@@ -51,17 +51,6 @@ func Llama(t testing.TB, flags ...string) *Server {
 	return s
 }
 
-// Ollama starts an Ollama that knows no model. It keeps everything in a folder of the test. settings are more
-// variables of its environment, such as "OLLAMA_NUM_PARALLEL=2".
-func Ollama(t testing.TB, settings ...string) *Server {
-	t.Helper()
-	s := &Server{t: t, program: program(t, "OLLAMA", "tools/ollama.sh"), health: "/api/version", dir: t.TempDir(), args: []string{"serve"}}
-	host, port := s.address()
-	s.env = append([]string{"OLLAMA_HOST=" + net.JoinHostPort(host, port), "OLLAMA_MODELS=" + filepath.Join(s.dir, "models")}, settings...)
-	s.own()
-	return s
-}
-
 // program is the one that the tool named, or the end of the test.
 func program(t testing.TB, name, tool string) string {
 	t.Helper()
