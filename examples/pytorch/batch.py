@@ -62,7 +62,7 @@ class Batcher:
     async def _answer(self, loop: asyncio.AbstractEventLoop, batch: list) -> None:
         try:
             answers = await loop.run_in_executor(self.thread, self.run, [item for item, _, _ in batch])
-        except Exception as failed:  # noqa: BLE001 - whatever it is, the callers are told and the worker goes on
+        except Exception as failed:  # whatever it is, the callers are told and the worker goes on
             for _, _, answer in batch:
                 if not answer.done():
                     answer.set_exception(failed)

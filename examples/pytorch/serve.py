@@ -17,21 +17,39 @@ import grpc
 import numpy as np
 import torch
 import uvicorn
-from batch import Batcher, Busy
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from grpc_interceptor.exceptions import GrpcException
-from kserve import InferInput, InferOutput, InferRequest, InferResponse, Model, ModelRepository
+from kserve import (
+    InferInput,
+    InferOutput,
+    InferRequest,
+    InferResponse,
+    Model,
+    ModelRepository,
+)
 from kserve.errors import InferenceError, InvalidInput, ModelNotFound
 from kserve.model_server import app
 from kserve.protocol.dataplane import DataPlane
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
+    add_GRPCInferenceServiceServicer_to_server,
+)
 from kserve.protocol.grpc.interceptors import ExceptionToStatusInterceptor
 from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import RESTServer
-from network import CLASSES, MAX_TOKENS, SIZE, Classifier, Encoder, load_tokenizer, tokenized
+
+from batch import Batcher, Busy
+from network import (
+    CLASSES,
+    MAX_TOKENS,
+    SIZE,
+    Classifier,
+    Encoder,
+    load_tokenizer,
+    tokenized,
+)
 
 log = logging.getLogger("serve")
 
@@ -100,7 +118,8 @@ class Served(Model):
         try:
             return spec["name"], given.as_numpy()
         except (ValueError, TypeError, OverflowError, struct.error):
-            raise InvalidInput(f"{said} does not have the {math.prod(shape)} elements of its shape {shape}, or one is not {spec['datatype']}") from None
+            count = math.prod(shape)
+            raise InvalidInput(f"{said} does not have the {count} elements of its shape {shape}, or one is not {spec['datatype']}") from None
 
     def item(self, arrays: dict[str, np.ndarray]) -> tuple[object, int]:
         """Gives what run takes, and its rows. It raises InvalidInput."""

@@ -11,9 +11,10 @@ import time
 from collections import Counter
 
 import torch
-from network import CLASSES, Classifier, Encoder, load_tokenizer, pooled, tokenized
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch import nn
+
+from network import CLASSES, Classifier, Encoder, load_tokenizer, pooled, tokenized
 
 HERE = pathlib.Path(__file__).parent
 
@@ -123,7 +124,8 @@ def main() -> None:
         },
     }
     # What the models give here is what they must give when they are served.
-    expected = [{"text": t, "class": CLASSES[c], "logits": l, "vector": v} for t, c, l, v in zip(held_texts, held.tolist(), logits.tolist(), vectors.tolist())]
+    rows = zip(held_texts, held.tolist(), logits.tolist(), vectors.tolist(), strict=True)
+    expected = [{"text": text, "class": CLASSES[label], "logits": scores, "vector": vector} for text, label, scores, vector in rows]
     (args.out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     (args.out / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
