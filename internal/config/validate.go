@@ -182,7 +182,8 @@ func (k *checker) backend(at string, b Backend) {
 	if b.Server != "" && b.Kind != KindOpenAI {
 		k.wrong(at+".server", "is for kind openai: leave it out")
 	}
-	if b.CA != "" && !(remote && (strings.HasPrefix(b.URL, "https:") || strings.HasPrefix(b.URL, "grpcs:") || strings.HasPrefix(b.ManagementURL, "https:"))) {
+	secure := strings.HasPrefix(b.URL, "https:") || strings.HasPrefix(b.URL, "grpcs:") || strings.HasPrefix(b.ManagementURL, "https:")
+	if b.CA != "" && (!remote || !secure) {
 		k.wrong(at+".ca", "is for servers that are reached over https or grpcs: leave it out")
 	}
 	if b.Check != "" && b.Kind != KindOpenInference {

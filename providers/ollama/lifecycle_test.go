@@ -1,6 +1,7 @@
 package ollama_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -227,7 +228,7 @@ type pulledIn struct{ body []byte }
 
 func (p pulledIn) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, ContentLength: -1,
-		TransferEncoding: []string{"chunked"}, Body: io.NopCloser(strings.NewReader(string(p.body)))}, nil
+		TransferEncoding: []string{"chunked"}, Body: io.NopCloser(bytes.NewReader(p.body))}, nil
 }
 
 func FuzzPull(f *testing.F) {

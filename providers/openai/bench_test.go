@@ -86,3 +86,78 @@ func BenchmarkSDKChunk(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(chunks), "ns/chunk")
 }
+
+// BenchmarkOverhead is what the adapter adds to a call: "raw" posts the same body and reads the same answer with net/http
+// alone.
+func BenchmarkOverhead(b *testing.B) {
+	var vectors bytes.Buffer
+	vectors.WriteString(`{"object":"list","model":"m","data":[{"object":"embedding","index":0,"embedding":[0.0125`)
+	for i := range 383 {
+		fmt.Fprintf(&vectors, ",%.6f", float64(i)/1e3)
+	}
+	vectors.WriteString(`]}],"usage":{"prompt_tokens":8,"total_tokens":8}}`)
+	var answer bytes.Buffer
+	for range 32 {
+		answer.WriteString(`data: {"id":"c","object":"chat.completion.chunk","created":1700000000,"model":"m","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}` + "\n\n")
+	}
+	answer.WriteString(`data: {"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n")
+	for _, c := range []struct {
+		name, path, media, request string
+		body                       []byte
+		call                       func(c *openai.Client) error
+	}{
+		{"chat of 32 chunks", "chat/completions", "text/event-stream", `{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}`, answer.Bytes(),
+			func(c *openai.Client) error {
+				_, err := providers.Collect(c.Generate(b.Context(), &providers.Request{Model: "m", Messages: []providers.Message{providers.Text(providers.User, "hi")}}))
+				return err
+			}},
+		{"vector of 384", "embeddings", "application/json", `{"model":"m","input":["hi"],"encoding_format":"float"}`, vectors.Bytes(),
+			func(c *openai.Client) error {
+				_, err := c.Embed(b.Context(), &providers.EmbedRequest{Model: "m", Texts: []string{"hi"}})
+				return err
+			}},
+	} {
+		client := &http.Client{Transport: typed{memory{c.body}, c.media}}
+		b.Run(c.name+"/raw", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "http://memory/v1/"+c.path, bytes.NewReader([]byte(c.request)))
+				if err != nil {
+					b.Fatal(err)
+				}
+				answer, err := client.Do(req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, _ = io.ReadAll(answer.Body)
+				_ = answer.Body.Close()
+			}
+		})
+		b.Run(c.name+"/adapter", func(b *testing.B) {
+			adapter, err := openai.New(openai.Config{BaseURL: "http://memory/v1", HTTPClient: client})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.call(adapter); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// typed is memory with a media type of its own.
+type typed struct {
+	memory
+	media string
+}
+
+func (m typed) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := m.memory.RoundTrip(r)
+	if err == nil {
+		answer.Header.Set("Content-Type", m.media)
+	}
+	return answer, err
+}

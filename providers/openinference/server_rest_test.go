@@ -258,7 +258,7 @@ func elementsJSON(t tensor.Tensor, nested bool) json.RawMessage {
 }
 
 // startREST serves s and gives its address.
-func startREST(t *testing.T, s http.Handler) string {
+func startREST(t testing.TB, s http.Handler) string {
 	t.Helper()
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)

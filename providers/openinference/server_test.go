@@ -347,7 +347,7 @@ func typedContents(t tensor.Tensor) *inference.InferTensorContents {
 }
 
 // startGRPC serves s and gives its address.
-func startGRPC(t *testing.T, s *server, cert *tls.Certificate) string {
+func startGRPC(t testing.TB, s *server, cert *tls.Certificate) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
