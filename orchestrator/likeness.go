@@ -112,6 +112,9 @@ func variation(a, b []providers.Class) float64 {
 	for _, p := range left {
 		sum += math.Abs(p)
 	}
+	if math.IsNaN(sum) {
+		return 1
+	}
 	return unit(sum / 2)
 }
 

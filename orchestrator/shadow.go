@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/orchestrator/routing/observe"
 	"fairlead/providers"
@@ -104,7 +105,8 @@ type shadows struct {
 	cancel map[*context.CancelCauseFunc]struct{}
 }
 
-// Close ends the calls to shadows and waits for their end; later there are none. Runs go on. It may be called again.
+// Close ends the calls to shadows and waits for their end, for a few seconds; later there are none. Runs go on. It may be
+// called again.
 func (e *Engine) Close() error {
 	s := &e.shadows
 	s.mu.Lock()
@@ -113,9 +115,23 @@ func (e *Engine) Close() error {
 		(*cancel)(errClosing)
 	}
 	s.mu.Unlock()
-	s.all.Wait()
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		s.all.Wait()
+		close(ended)
+	}()
+	patience := time.NewTimer(closePatience)
+	defer patience.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-patience.C:
+		return fault.New(fault.DeadlineExceeded, fault.ReasonDeadline, "closing the engine: a call to a shadow does not end within %s", closePatience)
+	}
 }
+
+// closePatience is how long the end of calls is waited for that were told to end.
+const closePatience = 5 * time.Second
 
 var (
 	// errClosing ends a shadow call because the engine ends, and errRoom because a caller needs its place.

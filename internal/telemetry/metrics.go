@@ -26,6 +26,8 @@ var (
 	callBuckets = []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
 	// tokenBuckets are for one output token, in seconds.
 	tokenBuckets = []float64{.001, .0025, .005, .01, .02, .03, .05, .075, .1, .25, .5, 1}
+	// likenessBuckets are for shares, finer where answers are nearly the same.
+	likenessBuckets = []float64{0, .1, .25, .5, .75, .9, .95, .99, .999, 1}
 	// requestBuckets are for HTTP requests, in seconds.
 	requestBuckets = []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60, 300}
 )
@@ -51,6 +53,12 @@ type metrics struct {
 	unrecorded   prometheus.Counter
 	recall       *prometheus.GaugeVec
 	usageLost    prometheus.Counter
+	shadows      *prometheus.CounterVec
+	shadowAlike  *prometheus.HistogramVec
+	shadowTime   *prometheus.HistogramVec
+	rolledBack   *prometheus.GaugeVec
+	backendUp    *prometheus.GaugeVec
+	waiting      *prometheus.GaugeVec
 	configOK     prometheus.Gauge
 	configTime   prometheus.Gauge
 	requests     *prometheus.CounterVec
@@ -98,6 +106,14 @@ func newMetrics(b Build) *metrics {
 	m.registry.MustRegister(m.recall)
 	m.usageLost = prometheus.NewCounter(prometheus.CounterOpts{Namespace: "fairlead", Name: "usage_lost_total", Help: "Records of what attempts cost that were lost: the store did not take them, the queue was full, and no file could hold them."})
 	m.registry.MustRegister(m.usageLost)
+	m.shadows = counter("shadow_calls_total", "Calls to shadows of targets, by what came of them: agreed, differed, failed or dropped.", "target", "outcome")
+	m.shadowAlike = histogram("shadow_likeness", "How alike the answers of shadows and of their targets were: 1 is the same.", likenessBuckets, "target")
+	m.shadowTime = histogram("shadow_duration_seconds", "How long calls to shadows took that were answered.", callBuckets, "target")
+	m.rolledBack = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "fairlead", Name: "target_rolled_back", Help: "1 while every caller of a target gets its stable version, whatever canary it has; 0 after it."}, []string{"target"})
+	m.registry.MustRegister(m.rolledBack)
+	m.backendUp = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "fairlead", Name: "backend_up", Help: "1 when a backend answered the last time it was asked how it is, else 0."}, []string{"backend"})
+	m.waiting = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "fairlead", Name: "backend_waiting", Help: "Requests that wait in a backend, as it said the last time it was asked."}, []string{"backend"})
+	m.registry.MustRegister(m.backendUp, m.waiting)
 	m.configOK = gauge("config_last_reload_success", "1 when the last load of the configuration went well, else 0.")
 	m.configTime = gauge("config_last_reload_success_timestamp_seconds", "When a load of the configuration last went well.")
 	m.requests = counter("http_requests_total", "HTTP requests that ended, by route, method and status.", "route", "method", "status")

@@ -20,7 +20,10 @@ type Observer struct {
 	metrics *metrics
 }
 
-var _ orchestrator.CallObserver = (*Observer)(nil)
+var (
+	_ orchestrator.CallObserver   = (*Observer)(nil)
+	_ orchestrator.ShadowObserver = (*Observer)(nil)
+)
 
 // RunStarts opens the run's span, under the context's. The context that it gives carries the span, so that
 // calls of the run can pass the trace on.
@@ -46,6 +49,16 @@ func (o *Observer) CallStarts(ctx context.Context, id, name string, p auth.Princ
 	r.ctx, r.recording = ctx, r.span.IsRecording()
 	r.keep(&step{path: name, kind: name, ctx: ctx, span: r.span})
 	return ctx, r.event, r.end
+}
+
+// ShadowEnded counts a call to a shadow. It is no attempt: nobody got its answer.
+func (o *Observer) ShadowEnded(s orchestrator.Shadowed) {
+	target := o.metrics.targets.bound(s.Target)
+	o.metrics.shadows.WithLabelValues(target, string(s.Outcome)).Inc()
+	if s.Outcome == orchestrator.ShadowAgreed || s.Outcome == orchestrator.ShadowDiffered {
+		o.metrics.shadowAlike.WithLabelValues(target).Observe(s.Likeness)
+		o.metrics.shadowTime.WithLabelValues(target).Observe(s.Duration.Seconds())
+	}
 }
 
 // event takes the next event. Pieces of an answer are the many: for them it does nothing at all.

@@ -188,5 +188,36 @@ func (t *Telemetry) RecallMeasured(tenant, collection string, recall float64) {
 // UsageLost counts records of what attempts cost that were lost.
 func (t *Telemetry) UsageLost(records int) { t.metrics.usageLost.Add(float64(records)) }
 
+// RolledBack notes that every caller of a target gets its stable version, or not any more.
+func (t *Telemetry) RolledBack(target string, rolledBack bool) {
+	v := 0.0
+	if rolledBack {
+		v = 1
+	}
+	t.metrics.rolledBack.WithLabelValues(t.metrics.targets.bound(target)).Set(v)
+}
+
+// BackendUp notes whether a backend answered when it was asked how it is. Of one that did not, nothing is known to wait.
+func (t *Telemetry) BackendUp(backend string, up bool) {
+	v := 0.0
+	if up {
+		v = 1
+	} else {
+		t.metrics.waiting.DeleteLabelValues(backend)
+	}
+	t.metrics.backendUp.WithLabelValues(backend).Set(v)
+}
+
+// BackendWaiting notes how many requests wait in a backend.
+func (t *Telemetry) BackendWaiting(backend string, requests int) {
+	t.metrics.waiting.WithLabelValues(backend).Set(float64(requests))
+}
+
+// BackendGone drops what was noted of a backend that is not asked any more.
+func (t *Telemetry) BackendGone(backend string) {
+	t.metrics.backendUp.DeleteLabelValues(backend)
+	t.metrics.waiting.DeleteLabelValues(backend)
+}
+
 // Observer gives what watches runs.
 func (t *Telemetry) Observer() *Observer { return &Observer{tracer: t.tracer, metrics: t.metrics} }

@@ -51,6 +51,9 @@ func (h *handler) catalog(p *auth.Principal) []wireModel {
 	}
 	for _, c := range h.Engine.Targets() {
 		t := c.Target
+		if t.Of != "" {
+			continue // nobody may name it
+		}
 		add(t.Name, t.Backend, wireModelFairlead{
 			Kind: "target", Does: t.Does.Names(), Context: t.Context, Clearance: t.Clearance.String(),
 			Backend: t.Backend, Model: t.Model,

@@ -100,7 +100,7 @@ func (s *routingService) ListTargets(ctx context.Context, _ *pb.ListTargetsReque
 		}
 	}
 	for _, c := range s.router.Targets() {
-		if !p.MayUseModel(c.Target.Name) {
+		if !p.MayUseModel(c.Target.Named()) {
 			continue
 		}
 		out.Targets = append(out.Targets, targetMessage(&c))
