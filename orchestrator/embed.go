@@ -33,7 +33,8 @@ func (e *Engine) Embed(ctx context.Context, p auth.Principal, req EmbedRequest) 
 	defer cancel()
 	var got *Embedded
 	err = r.alone(ctx, embedStep, func(ctx context.Context, emit emitter) (err error) {
-		got, err = r.embed(ctx, t, &errand{path: embedStep, label: r.label, texts: req.Texts, emit: emit}, req.Dimensions)
+		got, err = r.embed(ctx, &errand{path: embedStep, target: t, label: r.label, caching: renew(req.NoCache), emit: emit,
+			question: embedding(req.Texts, req.Dimensions)})
 		return err
 	})
 	return got, r.verdict(ctx, err, false)
@@ -62,23 +63,27 @@ func (st *state) doing(name string, needs providers.Capability, verb string) (*t
 	return t, nil
 }
 
-// embed makes vectors of an errand's texts with one target.
-func (r *run) embed(ctx context.Context, t *target, q *errand, dimensions int) (*Embedded, error) {
-	out := &Embedded{Target: t.Name}
-	q.target, q.needs = t, providers.Embed
-	q.call = func(ctx context.Context) (_ providers.Usage, _ string, err error) {
-		out.Embeddings, err = t.Embedder.Embed(ctx, &providers.EmbedRequest{Model: t.Model, Texts: q.texts, Dimensions: dimensions})
-		if err != nil {
-			return providers.Usage{}, "", err
-		}
-		out.Usage = plausible(out.Usage)
-		return out.Usage, out.Model, nil
+// embedding is a question for vectors.
+func embedding(texts []string, dimensions int) *question {
+	return &question{needs: providers.Embed, texts: texts, dimensions: dimensions}
+}
+
+// renew gives what a caller who asks for no cache has to do with it.
+func renew(noCache bool) caching {
+	if noCache {
+		return cacheRenew
 	}
-	var err error
-	if out.Cost, out.CostKnown, err = r.errand(ctx, q); err != nil {
+	return cacheUse
+}
+
+// embed makes vectors of an errand's texts.
+func (r *run) embed(ctx context.Context, q *errand) (*Embedded, error) {
+	got, err := r.errand(ctx, q)
+	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return &Embedded{Embeddings: &providers.Embeddings{Vectors: got.vectors, Model: got.model, Version: got.version, Usage: got.usage},
+		Target: got.target.Named(), Cost: got.cost, CostKnown: got.known, Cached: got.cached}, nil
 }
 
 // searchKey is where a context carries the step that searches.
@@ -96,7 +101,7 @@ type search struct {
 // vectors makes the vectors that a search needs. Which model makes them is the collection's matter and was not
 // decided, so no plan is told.
 func (s *search) vectors(ctx context.Context, t *target, l label.Label, texts []string) (*Embedded, error) {
-	return s.run.embed(ctx, t, &errand{path: s.path, everybody: true, label: l, texts: texts, attempt: int(s.calls.Add(1)), emit: undecided(s.emit)}, 0)
+	return s.run.embed(ctx, &errand{path: s.path, target: t, everybody: true, label: l, question: embedding(texts, 0), attempt: int(s.calls.Add(1)), emit: undecided(s.emit)})
 }
 
 // embedders lets retrieval embed through the engine, so that clearance and limits hold there too.
@@ -115,11 +120,14 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 		Name:     t.Name,
 		Identity: strings.TrimSuffix(fmt.Sprintf("%s:%s@%s", t.Kind, t.Model, t.Version), "@"),
 		Embed: func(ctx context.Context, l label.Label, texts []string) ([][]float32, error) {
+			return vectorsOf(e.engine.vectors(ctx, st, t, l, texts, cacheOff))
+		},
+		EmbedQuery: func(ctx context.Context, l label.Label, text string) ([][]float32, error) {
 			// A run that searches pays for the query's vector; else nobody has set a limit.
 			if s, ok := ctx.Value(searchKey{}).(*search); ok {
-				return vectorsOf(s.vectors(ctx, t, l, texts))
+				return vectorsOf(s.vectors(ctx, t, l, []string{text}))
 			}
-			return vectorsOf(e.engine.vectors(ctx, st, t, l, texts))
+			return vectorsOf(e.engine.vectors(ctx, st, t, l, []string{text}, cacheUse))
 		},
 	}, nil
 }
@@ -133,7 +141,7 @@ func vectorsOf(got *Embedded, err error) ([][]float32, error) {
 
 // vectors makes vectors for retrieval, outside runs. Who called is billed, and asked for nothing else: what the
 // caller may read and store, retrieval has seen to, and the collection says which model embeds it.
-func (e *Engine) vectors(ctx context.Context, st *state, t *target, l label.Label, texts []string) (got *Embedded, err error) {
+func (e *Engine) vectors(ctx context.Context, st *state, t *target, l label.Label, texts []string, c caching) (got *Embedded, err error) {
 	p, ok := auth.From(ctx)
 	if !ok {
 		p.Tenant = auth.LocalTenant
@@ -144,7 +152,7 @@ func (e *Engine) vectors(ctx context.Context, st *state, t *target, l label.Labe
 	}
 	r.started = time.Now()
 	err = r.alone(ctx, embedStep, func(ctx context.Context, emit emitter) (err error) {
-		got, err = r.embed(ctx, t, &errand{path: embedStep, label: l, texts: texts, emit: emit}, 0)
+		got, err = r.embed(ctx, &errand{path: embedStep, target: t, label: l, caching: c, question: embedding(texts, 0), emit: emit})
 		return err
 	})
 	return got, err

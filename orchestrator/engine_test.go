@@ -105,7 +105,7 @@ type setup struct {
 	config func(*orchestrator.Config)
 }
 
-func engine(t *testing.T, s setup) *orchestrator.Engine {
+func engine(t testing.TB, s setup) *orchestrator.Engine {
 	t.Helper()
 	library, err := prompts.Load()
 	if err != nil {

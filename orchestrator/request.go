@@ -5,6 +5,7 @@ import (
 
 	"fairlead/internal/label"
 	"fairlead/providers"
+	"fairlead/providers/tensor"
 )
 
 // Limits bound a run from outside. They narrow what the chain itself says and never widen it.
@@ -42,6 +43,30 @@ type RunRequest struct {
 	Input map[string]any
 }
 
+// ClassifyRequest asks for classes: of texts or of pictures, not of both.
+type ClassifyRequest struct {
+	Limits
+	// Target is the name of one that classifies.
+	Target string
+	// Texts are texts, or where the target takes records, JSON objects with a number for each feature.
+	Texts []string
+	// Images are whole files, such as JPEG or PNG.
+	Images [][]byte
+	// NoCache asks the model although the answer is still known.
+	NoCache bool
+}
+
+// Classified answers a ClassifyRequest.
+type Classified struct {
+	// Classification has the classes of each item. Its Usage is without what came from the cache.
+	providers.Classification
+	Target    string
+	Cost      providers.Money
+	CostKnown bool
+	// Cached is how many of the items were answered from the cache.
+	Cached int
+}
+
 // EmbedRequest asks for vectors.
 type EmbedRequest struct {
 	Limits
@@ -49,11 +74,36 @@ type EmbedRequest struct {
 	Model      string
 	Texts      []string
 	Dimensions int
+	// NoCache asks the model although the answer is still known.
+	NoCache bool
 }
 
-// Embedded answers an EmbedRequest.
+// Embedded answers an EmbedRequest. Its Usage is without what came from the cache.
 type Embedded struct {
 	*providers.Embeddings
+	Target    string
+	Cost      providers.Money
+	CostKnown bool
+	// Cached is how many of the texts were answered from the cache.
+	Cached int
+}
+
+// PredictRequest asks for a model's outputs.
+type PredictRequest struct {
+	Limits
+	// Target is the name of one that predicts.
+	Target string
+	// Signature is the way of calling the model. Empty: the target's own.
+	Signature string
+	// Inputs have the names that the model gives them. They are not changed.
+	Inputs []tensor.Tensor
+	// Outputs are the names of what is wanted. Empty: all.
+	Outputs []string
+}
+
+// Predicted answers a PredictRequest.
+type Predicted struct {
+	providers.Prediction
 	Target    string
 	Cost      providers.Money
 	CostKnown bool

@@ -88,7 +88,7 @@ func (b *branch) doEmbed(ctx context.Context, s *chain.Step, path string, emit e
 			return result{}, nil, err
 		}
 	}
-	got, err := b.embed(ctx, t, &errand{path: path, policy: policy, label: l, classes: b.classes, texts: []string{text}, emit: emit}, 0)
+	got, err := b.embed(ctx, &errand{path: path, target: t, policy: policy, label: l, classes: b.classes, question: embedding([]string{text}, 0), emit: emit})
 	if err != nil {
 		return result{}, nil, err
 	}

@@ -123,6 +123,8 @@ func (b *branch) work(ctx context.Context, s *chain.Step, path string, emit emit
 		return b.doEmbed(ctx, s, path, emit)
 	case chain.KindClassify:
 		return b.doClassify(ctx, s, path, emit)
+	case chain.KindPredict:
+		return b.doPredict(ctx, s, path, emit)
 	case chain.KindSummarize:
 		return b.doSummarize(ctx, s, path, emit)
 	case chain.KindChoose:
