@@ -44,13 +44,15 @@ type permit struct {
 	breaker breaker
 	// probe: the call is the one that is let through to see.
 	probe bool
+	// said is told when the call goes well. Nil: nobody is.
+	said *standing
 }
 
 // acquire gives leave for a call, and false while the target is left alone. The permit must be told how the
 // call went.
 func (b breaker) acquire() (permit, bool) {
 	ok := b.TryAcquirePermit()
-	return permit{b, ok && b.IsHalfOpen()}, ok
+	return permit{breaker: b, probe: ok && b.IsHalfOpen()}, ok
 }
 
 // done tells how the call went. Only what the target is to blame for counts against it.
@@ -59,6 +61,9 @@ func (p permit) done(err error) {
 	case p.breaker.CircuitBreaker == nil: // no permit
 	case err == nil:
 		p.breaker.RecordSuccess()
+		if p.said != nil {
+			p.said.worked()
+		}
 	case blames(err):
 		p.breaker.RecordFailure()
 	case p.probe:

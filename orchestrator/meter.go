@@ -14,6 +14,8 @@ type meter struct {
 	at     time.Time
 	// clock is the time that a call would have been charged that is always in flight.
 	clock time.Duration
+	// queue is what the backend says of its own.
+	queue busyness
 }
 
 // pass lets the clock go on to now. The lock is held.

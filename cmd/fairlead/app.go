@@ -20,7 +20,9 @@ import (
 	"fairlead/internal/store"
 	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
+	"fairlead/orchestrator/health"
 	"fairlead/orchestrator/record"
+	"fairlead/orchestrator/traffic"
 	"fairlead/orchestrator/usage"
 	"fairlead/retrieval"
 	"fairlead/retrieval/split"
@@ -39,7 +41,12 @@ type app struct {
 	server    *server.Server
 	fleet     *fleet
 	retired   []retired
-	closers   []func() error
+	// traffic knows which targets were rolled back.
+	traffic *traffic.Switch
+	// watcher asks the backends how they are, and heard is told. Nil: nobody asks.
+	watcher *health.Watcher
+	heard   *listener
+	closers []func() error
 }
 
 // openOptions say what the command wants differently from the configuration.
@@ -126,6 +133,9 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 		},
 	}, a.fleet.config)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.openTraffic(ctx); err != nil {
 		return nil, err
 	}
 	return a, a.openServer()
@@ -227,8 +237,8 @@ func (a *app) usageFolder() (string, error) {
 func (a *app) openServer() error {
 	c := a.config.Server
 	api, err := rpc.New(rpc.Config{
-		Runner: a.engine, Router: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
-		Keys: a.access.keys, Tenants: a.store, Usage: a.store,
+		Runner: a.engine, Router: a.engine, Inference: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
+		Keys: a.access.keys, Tenants: a.store, Usage: a.store, Models: a.engine, Traffic: a.traffic,
 		Logger: a.logger, MaxBody: int64(c.ReadLimit),
 	})
 	if err != nil {
@@ -287,7 +297,7 @@ func (a *app) reload(ctx context.Context, c *config.Config, getenv func(string) 
 	if err != nil {
 		return err
 	}
-	if err := a.engine.Configure(fleet.config); err != nil {
+	if err := a.changeFleet(fleet); err != nil {
 		return errors.Join(err, fleet.close())
 	}
 	a.retire(a.config.Server.RequestTimeout)

@@ -31,6 +31,7 @@ type client struct {
 	retrieval fairleadv1connect.RetrievalServiceClient
 	routing   fairleadv1connect.RoutingServiceClient
 	admin     fairleadv1connect.AdminServiceClient
+	models    fairleadv1connect.ModelServiceClient
 	close     func() error
 }
 
@@ -44,6 +45,7 @@ func newClient(address string, transport http.RoundTripper) *client {
 		retrieval: fairleadv1connect.NewRetrievalServiceClient(h, address),
 		routing:   fairleadv1connect.NewRoutingServiceClient(h, address),
 		admin:     fairleadv1connect.NewAdminServiceClient(h, address),
+		models:    fairleadv1connect.NewModelServiceClient(h, address),
 		close:     func() error { h.CloseIdleConnections(); return nil },
 	}
 }

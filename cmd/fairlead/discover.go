@@ -37,7 +37,7 @@ func (f *fleet) discover(ctx context.Context, c *config.Config, getenv func(stri
 
 func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) error {
 	address := ollamaAddress(getenv("OLLAMA_HOST"))
-	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: f.outbound(probeTime)})
+	client, err := ollama.New(ollama.Config{Name: "ollama", BaseURL: address, HTTPClient: f.outbound(probeTime, nil)})
 	if err != nil {
 		f.notes = append(f.notes, "OLLAMA_HOST cannot be read, so Ollama was not looked for")
 		return nil
@@ -52,6 +52,7 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 	if len(models) == 0 {
 		f.notes = append(f.notes, "Ollama answers at "+address+" and has no model: pull one, such as `ollama pull qwen3:8b`")
 	}
+	f.asked["ollama"] = askable{server: client, health: config.Health{Every: foundEvery, Timeout: foundTimeout}, lazy: true}
 	// What runs on this machine lets nothing out; another machine is not known to us.
 	clearance := label.Internal
 	if u, err := url.Parse(address); err == nil && isLoopback(u.Hostname()) {
@@ -67,7 +68,7 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 		if does == 0 {
 			does = providers.Chat
 		}
-		f.found(orchestrator.Target{Generator: client, Embedder: client, Encoding: encoding(config.KindOllama, m.Name), Target: routing.Target{
+		f.found(orchestrator.Target{Generator: client, Embedder: client, Encoding: encoding(config.KindOllama, m.Name), Server: client, Lazy: true, Target: routing.Target{
 			Name: strings.ReplaceAll(m.Name, "/", "-"), Backend: "ollama", Kind: config.KindOllama, Model: m.Name, Does: does, Context: m.Context,
 			Clearance: clearance, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
 		}}, "found: Ollama answers at "+address)
@@ -109,7 +110,7 @@ func (f *fleet) findOpenAI(getenv func(string) string) error {
 		f.notes = append(f.notes, "OPENAI_API_KEY is not set")
 		return nil
 	}
-	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: f.outbound(0)})
+	client, err := openai.New(openai.Config{Name: "openai", APIKey: key, HTTPClient: f.outbound(0, nil)})
 	if err != nil {
 		return fmt.Errorf("backend openai: %w", err)
 	}

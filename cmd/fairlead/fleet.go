@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,6 +37,9 @@ type fleet struct {
 	notes []string
 	// telemetry may be nil: then calls carry no trace.
 	telemetry *telemetry.Telemetry
+	// asked are the backends that can be asked how they are, and labels the versions that targets name by a label.
+	asked  map[string]askable
+	labels map[string][]string
 	// idle close the connections that adapters keep open, for a fleet that is replaced.
 	idle []func()
 	// closers end the connections of adapters that keep them for calls to come.
@@ -59,12 +63,14 @@ type backend struct {
 	classifier providers.Classifier
 	// predictor runs models over tensors, and each target has a pipeline of its own to it.
 	predictor providers.Predictor
-	limiter   *orchestrator.Limiter
+	// server is the adapter itself.
+	server  any
+	limiter *orchestrator.Limiter
 }
 
 // muster makes the fleet of a configuration. telemetry may be nil.
 func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, getenv func(string) string) (_ *fleet, err error) {
-	f := &fleet{why: map[string]string{}, telemetry: t}
+	f := &fleet{why: map[string]string{}, telemetry: t, asked: map[string]askable{}, labels: labels(c)}
 	defer func() {
 		if err != nil {
 			_ = f.close() // nothing was called yet, so there is nothing to lose
@@ -105,6 +111,7 @@ func (f *fleet) written(c *config.Config) error {
 			return err
 		}
 		backends[name] = made
+		f.asks(name, b, made.server)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
 		t := c.Targets[name]
@@ -124,13 +131,16 @@ func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 	for h, value := range b.Headers {
 		header.Set(h, value.Reveal())
 	}
-	var err error
+	trusted, err := authorities(b)
+	if err != nil {
+		return nil, fmt.Errorf("backends.%s.%w", name, err)
+	}
 	switch b.Kind {
 	case config.KindOpenAI:
 		var c *openai.Client
 		c, err = openai.New(openai.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: f.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle})
-		made.generator, made.embedder = c, c
+			HTTPClient: f.outbound(b.Timeouts.Connect, trusted), IdleTimeout: b.Timeouts.Idle, Server: b.Server})
+		made.generator, made.embedder, made.server = c, c, c
 	case config.KindOllama:
 		var keep time.Duration
 		if b.KeepAlive != nil {
@@ -138,10 +148,11 @@ func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 		}
 		var c *ollama.Client
 		c, err = ollama.New(ollama.Config{Name: name, BaseURL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: f.outbound(b.Timeouts.Connect), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
-		made.generator, made.embedder = c, c
+			HTTPClient: f.outbound(b.Timeouts.Connect, trusted), IdleTimeout: b.Timeouts.Idle, KeepAlive: keep})
+		made.generator, made.embedder, made.server = c, c, c
 	case config.KindTFServing, config.KindOpenInference, config.KindTorchServe:
-		made.predictor, err = f.modelServer(name, b, header)
+		made.predictor, err = f.modelServer(name, b, header, trusted)
+		made.server = made.predictor
 	case config.KindScripted:
 		s := scripted.New(scripted.Config{Backend: name})
 		made.generator, made.embedder, made.classifier = s, s, s
@@ -159,14 +170,17 @@ func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {
 }
 
 // outbound makes the client that calls a backend: many calls at once to one host, a short wait for a
-// connection, and the environment's proxy, which companies need to reach what is outside.
-func (f *fleet) outbound(connect time.Duration) *http.Client {
+// connection, and the environment's proxy, which companies need to reach what is outside. trusted may be nil.
+func (f *fleet) outbound(connect time.Duration, trusted *tls.Config) *http.Client {
 	if connect == 0 {
 		connect = 5 * time.Second
 	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: connect, KeepAlive: 30 * time.Second}).DialContext
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1024, 256
+	if trusted != nil {
+		t.TLSClientConfig = trusted.Clone()
+	}
 	f.idle = append(f.idle, t.CloseIdleConnections)
 	if f.telemetry == nil {
 		return &http.Client{Transport: t}
@@ -195,7 +209,7 @@ func (f *fleet) found(t orchestrator.Target, why string) {
 // configured adds a target of the file.
 func (f *fleet) configured(name string, t config.Target, b config.Backend, made *backend) error {
 	out := orchestrator.Target{Generator: made.generator, Embedder: made.embedder, Classifier: made.classifier, Limiter: made.limiter,
-		FirstToken: b.Timeouts.FirstToken}
+		FirstToken: b.Timeouts.FirstToken, Server: made.server, HealthTimeout: b.Health.Timeout, Lazy: loadsByCall(b.Kind)}
 	out.Target = routing.Target{
 		Name: name, Backend: t.Backend, Kind: b.Kind, Model: t.Model, Version: t.Version, Context: t.Context,
 		Clearance: b.Clearance, Quality: -1, TTFT: t.TTFT, PerToken: t.PerToken, Origin: "config",
@@ -223,6 +237,9 @@ func (f *fleet) configured(name string, t config.Target, b config.Backend, made 
 		if _, err := scripted.Parse(t.Model); err != nil {
 			return fmt.Errorf("target %s: %w", name, err)
 		}
+	}
+	if err := variants(&out, t, made.predictor); err != nil {
+		return fmt.Errorf("targets.%s.%w", name, err)
 	}
 	f.add(out, "in the configuration")
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 
@@ -19,10 +20,11 @@ import (
 )
 
 // modelServer makes the adapter of a backend that serves models over tensors.
-func (f *fleet) modelServer(name string, b config.Backend, header http.Header) (providers.Predictor, error) {
+func (f *fleet) modelServer(name string, b config.Backend, header http.Header, trusted *tls.Config) (providers.Predictor, error) {
 	if b.Kind == config.KindTFServing {
 		c, err := tfserving.New(tfserving.Config{Name: name, URL: b.URL, APIKey: b.APIKey.Reveal(), Header: header,
-			HTTPClient: f.outbound(b.Timeouts.Connect), ConnectTimeout: b.Timeouts.Connect, Inject: f.inject})
+			HTTPClient: f.outbound(b.Timeouts.Connect, trusted), TLS: trusted, Timeout: b.Timeouts.Call, ConnectTimeout: b.Timeouts.Connect, Inject: f.inject,
+			Labels: f.labels[name]})
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +36,8 @@ func (f *fleet) modelServer(name string, b config.Backend, header http.Header) (
 		variant = openinference.TorchServe
 	}
 	c, err := openinference.New(openinference.Config{Name: name, URL: b.URL, Variant: variant, APIKey: b.APIKey.Reveal(), Header: header,
-		HTTPClient: f.outbound(b.Timeouts.Connect), DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(f.traced)}})
+		ManagementURL: b.ManagementURL, ManagementKey: b.ManagementKey.Reveal(), Check: b.Check, Timeout: b.Timeouts.Call, TLS: trusted,
+		HTTPClient: f.outbound(b.Timeouts.Connect, trusted), DialOptions: []grpc.DialOption{grpc.WithUnaryInterceptor(f.traced)}})
 	if err != nil {
 		return nil, err
 	}

@@ -167,12 +167,6 @@ func (r *renderer) table() {
 		return
 	}
 	rows := make([][]string, 0, len(r.steps))
-	dash := func(s string) string {
-		if s == "" {
-			return "-"
-		}
-		return s
-	}
 	for _, s := range r.steps {
 		why := s.why
 		if len(s.attempts) > 0 {
@@ -224,9 +218,10 @@ func planTable(w io.Writer, s style, plan *fairleadv1.Plan) {
 			score = fmt.Sprintf("%.3f", c.GetScore())
 		}
 		why := c.GetReason()
-		if c.GetDetail() != "" {
-			why += ": " + c.GetDetail()
+		if why != "" && c.GetDetail() != "" {
+			why += ": "
 		}
+		why += c.GetDetail()
 		rows = append(rows, []string{rank, c.GetTarget(), c.GetBackend(), labelName(c.GetClearance()), quality, cost, score, why})
 	}
 	table(w, s, []string{"RANK", "TARGET", "BACKEND", "CLEARANCE", "QUALITY", "COST AT MOST", "SCORE", "WHY NOT"}, rows)

@@ -42,10 +42,12 @@ func (p *program) serve(ctx context.Context) error {
 		return errors.Join(listenError(a.config.Server.Listen, err), a.Close())
 	}
 	a.announce(ln.Addr().String())
+	unasked := a.watchHealth()
 	watched, measured := a.watch(ctx, p.getenv), a.watchRecall(ctx)
 	err = a.server.Serve(ctx, ln)
 	watched()
 	measured()
+	unasked()
 	return errors.Join(err, a.Close())
 }
 

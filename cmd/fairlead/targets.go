@@ -44,6 +44,10 @@ func (p *program) targetsCommand() *cobra.Command {
 			table(p.out, p.style(), []string{"TARGET", "BACKEND", "KIND", "MODEL", "DOES", "CLEARANCE", "QUALITY", "USD PER MILLION", "CONTEXT", "FROM"}, rows)
 			fmt.Fprintln(p.out)
 			table(p.out, p.style(), []string{"TARGET", "HEALTH", "IN FLIGHT", "FIRST TOKEN P50", "P95", "TOKENS/S", "FAILED", "CALLS SEEN", "COST LAST MINUTE"}, seen)
+			if told := serverRows(resp.GetTargets()); len(told) > 0 {
+				fmt.Fprintln(p.out)
+				table(p.out, p.style(), []string{"TARGET", "ITS SERVER SAYS", "VERSION", "RUNNING+WAITING", "LOADED IN"}, told)
+			}
 			fmt.Fprintf(p.out, "\npolicies: %s\n", strings.Join(resp.GetPolicies(), ", "))
 			return nil
 		},
@@ -67,6 +71,28 @@ func liveRow(t *fairleadv1.Target) []string {
 		failed = fmt.Sprintf("%.1f%%", s.GetErrorRate()*100)
 	}
 	return []string{t.GetName(), health, fmt.Sprint(s.GetInFlight()), p50, p95, rate, failed, fmt.Sprintf("%.0f", s.GetAttempts()), money(s.GetCostLastMinute())}
+}
+
+// serverRows shows what the servers of targets said of them, of those that were asked.
+func serverRows(targets []*fairleadv1.Target) (rows [][]string) {
+	for _, t := range targets {
+		s := t.GetState()
+		if s == nil || s.BackendReady == nil && s.GetLoad() == nil && s.LoadMs == nil {
+			continue
+		}
+		says, loaded := "-", "-"
+		switch {
+		case s.GetDetail() != "":
+			says = s.GetDetail()
+		case s.BackendReady != nil:
+			says = "it would take a call"
+		}
+		if s.LoadMs != nil {
+			loaded = millis(s.GetLoadMs())
+		}
+		rows = append(rows, []string{t.GetName(), clip(says, 70), dash(s.GetVersion()), busyness(s.GetLoad()), loaded})
+	}
+	return rows
 }
 
 func (p *program) routeCommand() *cobra.Command {

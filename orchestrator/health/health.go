@@ -27,7 +27,8 @@ type Target struct {
 	Model, Version string
 	// Lifecycle tells how the model stands. Nil: what the backend's Prober says holds for the target.
 	Lifecycle providers.Lifecycle
-	// Lazy says that the backend loads the model with the first call: one that is not in memory answers all the same.
+	// Lazy says that the backend loads models with the first call: one that is not in memory answers all the same, only
+	// later.
 	Lazy bool
 }
 

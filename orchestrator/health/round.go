@@ -37,6 +37,7 @@ type model struct {
 	providers.Lifecycle
 	name, version string
 	targets       []Target
+	lazy          bool        // it may be out of memory and ready
 	unsupported   atomic.Bool // Lifecycle is of no use: the targets are as well as the backend
 	unlisted      atomic.Bool // its versions are not told
 	ready         bool
@@ -60,6 +61,7 @@ func newRounds(b Backend, c Consumer) *rounds {
 			r.models = append(r.models, &model{Lifecycle: t.Lifecycle, name: t.Model, version: t.Version, ready: true})
 		}
 		r.models[i].targets = append(r.models[i].targets, t)
+		r.models[i].lazy = r.models[i].lazy || t.Lazy
 	}
 	if slices.Sort(names); len(slices.Compact(names)) == 1 {
 		r.model = names[0]
@@ -169,10 +171,11 @@ func (r *rounds) stands(ctx context.Context, m *model) (a Answer, version string
 	if a.Err = err; err == nil {
 		a.State = providers.ModelReady
 	}
-	if m.unlisted.Load() || err == nil && (m.version == "" || isNumber(m.version)) {
+	if m.unlisted.Load() || err == nil && !m.lazy && (m.version == "" || isNumber(m.version)) {
 		return judged(a), ""
 	}
-	// Whether the server is gone or the model is not ready, the versions tell; and to which one a label points.
+	// Whether the server is gone or the model is not ready, the versions tell; whether one that is ready is in memory; and
+	// to which version a label points.
 	var list []providers.ModelVersion
 	err = r.guarded(ctx, m.name, func(ctx context.Context) (err error) {
 		list, err = m.Versions(ctx, m.name)
@@ -183,15 +186,20 @@ func (r *rounds) stands(ctx context.Context, m *model) (a Answer, version string
 		m.unlisted.Store(true)
 		return judged(a), ""
 	case providers.KindNotFound:
-		return judged(Answer{Err: err}), ""
+		if a.Err != nil {
+			return judged(Answer{Err: err}), ""
+		}
 	}
 	if err != nil {
 		return judged(a), ""
 	}
 	v := named(list, m.version)
 	if a.Err == nil {
-		if v != nil && v.Version != m.version {
+		if v != nil && m.version != "" && v.Version != m.version {
 			version = v.Version
+		}
+		if v != nil && m.lazy && (v.State == providers.ModelAbsent || v.State == providers.ModelUnloading) {
+			a.State, a.Detail = v.State, v.Detail
 		}
 		return a, version
 	}

@@ -1162,8 +1162,8 @@ type Candidate struct {
 	// True when it may be tried.
 	Eligible bool `protobuf:"varint,2,opt,name=eligible,proto3" json:"eligible,omitempty"`
 	// Why it is out: a stable word such as "clearance", "capability", "context_window", "cost", "budget",
-	// "quality", "latency", "deadline", "breaker_open", "paused", "when", "dialect", "not_requested". Empty when
-	// eligible.
+	// "quality", "latency", "deadline", "breaker_open", "not_ready", "paused", "when", "dialect", "not_requested".
+	// Empty when eligible.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The same for people, with the figures.
 	Detail string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`

@@ -666,7 +666,7 @@ func (x *PredictRequest) GetLimits() *InferenceLimits {
 // PredictResponse holds the outputs.
 type PredictResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The outputs.
+	// The outputs: in raw where an input was, else in numbers, integers or texts.
 	Outputs []*Tensor `protobuf:"bytes,1,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	// The version that the backend says answered. Empty: it does not say.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`

@@ -580,79 +580,6 @@ func (x *ShadowComparison) GetLikeness() float64 {
 	return 0
 }
 
-// BackendLoad is how busy a backend says it is.
-type BackendLoad struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Requests that it works on.
-	Running int64 `protobuf:"varint,1,opt,name=running,proto3" json:"running,omitempty"`
-	// Requests that wait in it.
-	Waiting int64 `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
-	// The share of its cache that is in use, in [0,1]. Unset: it does not say.
-	CacheUsed *float64 `protobuf:"fixed64,3,opt,name=cache_used,json=cacheUsed,proto3,oneof" json:"cache_used,omitempty"`
-	// When it said so.
-	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *BackendLoad) Reset() {
-	*x = BackendLoad{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *BackendLoad) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*BackendLoad) ProtoMessage() {}
-
-func (x *BackendLoad) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use BackendLoad.ProtoReflect.Descriptor instead.
-func (*BackendLoad) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *BackendLoad) GetRunning() int64 {
-	if x != nil {
-		return x.Running
-	}
-	return 0
-}
-
-func (x *BackendLoad) GetWaiting() int64 {
-	if x != nil {
-		return x.Waiting
-	}
-	return 0
-}
-
-func (x *BackendLoad) GetCacheUsed() float64 {
-	if x != nil && x.CacheUsed != nil {
-		return *x.CacheUsed
-	}
-	return 0
-}
-
-func (x *BackendLoad) GetAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.At
-	}
-	return nil
-}
-
 // WarmModelRequest names a target.
 type WarmModelRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -664,7 +591,7 @@ type WarmModelRequest struct {
 
 func (x *WarmModelRequest) Reset() {
 	*x = WarmModelRequest{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[7]
+	mi := &file_fairlead_v1_models_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +603,7 @@ func (x *WarmModelRequest) String() string {
 func (*WarmModelRequest) ProtoMessage() {}
 
 func (x *WarmModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[7]
+	mi := &file_fairlead_v1_models_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +616,7 @@ func (x *WarmModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmModelRequest.ProtoReflect.Descriptor instead.
 func (*WarmModelRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{7}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WarmModelRequest) GetTarget() string {
@@ -710,7 +637,7 @@ type WarmModelResponse struct {
 
 func (x *WarmModelResponse) Reset() {
 	*x = WarmModelResponse{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[8]
+	mi := &file_fairlead_v1_models_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +649,7 @@ func (x *WarmModelResponse) String() string {
 func (*WarmModelResponse) ProtoMessage() {}
 
 func (x *WarmModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[8]
+	mi := &file_fairlead_v1_models_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +662,7 @@ func (x *WarmModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarmModelResponse.ProtoReflect.Descriptor instead.
 func (*WarmModelResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{8}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WarmModelResponse) GetLoadMs() float64 {
@@ -756,7 +683,7 @@ type PullModelRequest struct {
 
 func (x *PullModelRequest) Reset() {
 	*x = PullModelRequest{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[9]
+	mi := &file_fairlead_v1_models_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +695,7 @@ func (x *PullModelRequest) String() string {
 func (*PullModelRequest) ProtoMessage() {}
 
 func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[9]
+	mi := &file_fairlead_v1_models_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +708,7 @@ func (x *PullModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullModelRequest.ProtoReflect.Descriptor instead.
 func (*PullModelRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{9}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PullModelRequest) GetTarget() string {
@@ -806,7 +733,7 @@ type PullModelResponse struct {
 
 func (x *PullModelResponse) Reset() {
 	*x = PullModelResponse{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[10]
+	mi := &file_fairlead_v1_models_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +745,7 @@ func (x *PullModelResponse) String() string {
 func (*PullModelResponse) ProtoMessage() {}
 
 func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[10]
+	mi := &file_fairlead_v1_models_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +758,7 @@ func (x *PullModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PullModelResponse.ProtoReflect.Descriptor instead.
 func (*PullModelResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{10}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PullModelResponse) GetStatus() string {
@@ -874,7 +801,7 @@ type Rollback struct {
 
 func (x *Rollback) Reset() {
 	*x = Rollback{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[11]
+	mi := &file_fairlead_v1_models_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +813,7 @@ func (x *Rollback) String() string {
 func (*Rollback) ProtoMessage() {}
 
 func (x *Rollback) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[11]
+	mi := &file_fairlead_v1_models_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +826,7 @@ func (x *Rollback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollback.ProtoReflect.Descriptor instead.
 func (*Rollback) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{11}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Rollback) GetTarget() string {
@@ -950,7 +877,7 @@ type RollbackModelRequest struct {
 
 func (x *RollbackModelRequest) Reset() {
 	*x = RollbackModelRequest{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[12]
+	mi := &file_fairlead_v1_models_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +889,7 @@ func (x *RollbackModelRequest) String() string {
 func (*RollbackModelRequest) ProtoMessage() {}
 
 func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[12]
+	mi := &file_fairlead_v1_models_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +902,7 @@ func (x *RollbackModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackModelRequest.ProtoReflect.Descriptor instead.
 func (*RollbackModelRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{12}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RollbackModelRequest) GetTarget() string {
@@ -1003,7 +930,7 @@ type RollbackModelResponse struct {
 
 func (x *RollbackModelResponse) Reset() {
 	*x = RollbackModelResponse{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[13]
+	mi := &file_fairlead_v1_models_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +942,7 @@ func (x *RollbackModelResponse) String() string {
 func (*RollbackModelResponse) ProtoMessage() {}
 
 func (x *RollbackModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[13]
+	mi := &file_fairlead_v1_models_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +955,7 @@ func (x *RollbackModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackModelResponse.ProtoReflect.Descriptor instead.
 func (*RollbackModelResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{13}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RollbackModelResponse) GetRollback() *Rollback {
@@ -1051,7 +978,7 @@ type ResumeModelRequest struct {
 
 func (x *ResumeModelRequest) Reset() {
 	*x = ResumeModelRequest{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[14]
+	mi := &file_fairlead_v1_models_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +990,7 @@ func (x *ResumeModelRequest) String() string {
 func (*ResumeModelRequest) ProtoMessage() {}
 
 func (x *ResumeModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[14]
+	mi := &file_fairlead_v1_models_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1003,7 @@ func (x *ResumeModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeModelRequest.ProtoReflect.Descriptor instead.
 func (*ResumeModelRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{14}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResumeModelRequest) GetTarget() string {
@@ -1104,7 +1031,7 @@ type ResumeModelResponse struct {
 
 func (x *ResumeModelResponse) Reset() {
 	*x = ResumeModelResponse{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[15]
+	mi := &file_fairlead_v1_models_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1043,7 @@ func (x *ResumeModelResponse) String() string {
 func (*ResumeModelResponse) ProtoMessage() {}
 
 func (x *ResumeModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[15]
+	mi := &file_fairlead_v1_models_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1056,7 @@ func (x *ResumeModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeModelResponse.ProtoReflect.Descriptor instead.
 func (*ResumeModelResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{15}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ResumeModelResponse) GetRollback() *Rollback {
@@ -1152,7 +1079,7 @@ type ListRollbacksRequest struct {
 
 func (x *ListRollbacksRequest) Reset() {
 	*x = ListRollbacksRequest{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[16]
+	mi := &file_fairlead_v1_models_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1091,7 @@ func (x *ListRollbacksRequest) String() string {
 func (*ListRollbacksRequest) ProtoMessage() {}
 
 func (x *ListRollbacksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[16]
+	mi := &file_fairlead_v1_models_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1104,7 @@ func (x *ListRollbacksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRollbacksRequest.ProtoReflect.Descriptor instead.
 func (*ListRollbacksRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{16}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRollbacksRequest) GetTarget() string {
@@ -1205,7 +1132,7 @@ type ListRollbacksResponse struct {
 
 func (x *ListRollbacksResponse) Reset() {
 	*x = ListRollbacksResponse{}
-	mi := &file_fairlead_v1_models_proto_msgTypes[17]
+	mi := &file_fairlead_v1_models_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1144,7 @@ func (x *ListRollbacksResponse) String() string {
 func (*ListRollbacksResponse) ProtoMessage() {}
 
 func (x *ListRollbacksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_models_proto_msgTypes[17]
+	mi := &file_fairlead_v1_models_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1157,7 @@ func (x *ListRollbacksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRollbacksResponse.ProtoReflect.Descriptor instead.
 func (*ListRollbacksResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{17}
+	return file_fairlead_v1_models_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListRollbacksResponse) GetRollbacks() []*Rollback {
@@ -1244,7 +1171,7 @@ var File_fairlead_v1_models_proto protoreflect.FileDescriptor
 
 const file_fairlead_v1_models_proto_rawDesc = "" +
 	"\n" +
-	"\x18fairlead/v1/models.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n" +
+	"\x18fairlead/v1/models.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19fairlead/v1/routing.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"5\n" +
 	"\x11ListModelsRequest\x12 \n" +
 	"\x06target\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06target\"F\n" +
 	"\x12ListModelsResponse\x120\n" +
@@ -1288,14 +1215,7 @@ const file_fairlead_v1_models_proto_rawDesc = "" +
 	"\x06failed\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x06failed\x12!\n" +
 	"\adropped\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\adropped\x12\x1f\n" +
 	"\blikeness\x18\x05 \x01(\x01H\x00R\blikeness\x88\x01\x01B\v\n" +
-	"\t_likeness\"\xb2\x01\n" +
-	"\vBackendLoad\x12!\n" +
-	"\arunning\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\arunning\x12!\n" +
-	"\awaiting\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\awaiting\x12\"\n" +
-	"\n" +
-	"cache_used\x18\x03 \x01(\x01H\x00R\tcacheUsed\x88\x01\x01\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02atB\r\n" +
-	"\v_cache_used\"6\n" +
+	"\t_likeness\"6\n" +
 	"\x10WarmModelRequest\x12\"\n" +
 	"\x06target\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06target\"<\n" +
@@ -1366,7 +1286,7 @@ func file_fairlead_v1_models_proto_rawDescGZIP() []byte {
 }
 
 var file_fairlead_v1_models_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_fairlead_v1_models_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_fairlead_v1_models_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_fairlead_v1_models_proto_goTypes = []any{
 	(ModelState)(0),               // 0: fairlead.v1.ModelState
 	(*ListModelsRequest)(nil),     // 1: fairlead.v1.ListModelsRequest
@@ -1375,51 +1295,50 @@ var file_fairlead_v1_models_proto_goTypes = []any{
 	(*ModelVersion)(nil),          // 4: fairlead.v1.ModelVersion
 	(*Traffic)(nil),               // 5: fairlead.v1.Traffic
 	(*ShadowComparison)(nil),      // 6: fairlead.v1.ShadowComparison
-	(*BackendLoad)(nil),           // 7: fairlead.v1.BackendLoad
-	(*WarmModelRequest)(nil),      // 8: fairlead.v1.WarmModelRequest
-	(*WarmModelResponse)(nil),     // 9: fairlead.v1.WarmModelResponse
-	(*PullModelRequest)(nil),      // 10: fairlead.v1.PullModelRequest
-	(*PullModelResponse)(nil),     // 11: fairlead.v1.PullModelResponse
-	(*Rollback)(nil),              // 12: fairlead.v1.Rollback
-	(*RollbackModelRequest)(nil),  // 13: fairlead.v1.RollbackModelRequest
-	(*RollbackModelResponse)(nil), // 14: fairlead.v1.RollbackModelResponse
-	(*ResumeModelRequest)(nil),    // 15: fairlead.v1.ResumeModelRequest
-	(*ResumeModelResponse)(nil),   // 16: fairlead.v1.ResumeModelResponse
-	(*ListRollbacksRequest)(nil),  // 17: fairlead.v1.ListRollbacksRequest
-	(*ListRollbacksResponse)(nil), // 18: fairlead.v1.ListRollbacksResponse
+	(*WarmModelRequest)(nil),      // 7: fairlead.v1.WarmModelRequest
+	(*WarmModelResponse)(nil),     // 8: fairlead.v1.WarmModelResponse
+	(*PullModelRequest)(nil),      // 9: fairlead.v1.PullModelRequest
+	(*PullModelResponse)(nil),     // 10: fairlead.v1.PullModelResponse
+	(*Rollback)(nil),              // 11: fairlead.v1.Rollback
+	(*RollbackModelRequest)(nil),  // 12: fairlead.v1.RollbackModelRequest
+	(*RollbackModelResponse)(nil), // 13: fairlead.v1.RollbackModelResponse
+	(*ResumeModelRequest)(nil),    // 14: fairlead.v1.ResumeModelRequest
+	(*ResumeModelResponse)(nil),   // 15: fairlead.v1.ResumeModelResponse
+	(*ListRollbacksRequest)(nil),  // 16: fairlead.v1.ListRollbacksRequest
+	(*ListRollbacksResponse)(nil), // 17: fairlead.v1.ListRollbacksResponse
+	(*BackendLoad)(nil),           // 18: fairlead.v1.BackendLoad
 	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_fairlead_v1_models_proto_depIdxs = []int32{
 	3,  // 0: fairlead.v1.ListModelsResponse.models:type_name -> fairlead.v1.TargetModel
 	4,  // 1: fairlead.v1.TargetModel.versions:type_name -> fairlead.v1.ModelVersion
 	5,  // 2: fairlead.v1.TargetModel.traffic:type_name -> fairlead.v1.Traffic
-	7,  // 3: fairlead.v1.TargetModel.load:type_name -> fairlead.v1.BackendLoad
+	18, // 3: fairlead.v1.TargetModel.load:type_name -> fairlead.v1.BackendLoad
 	0,  // 4: fairlead.v1.ModelVersion.state:type_name -> fairlead.v1.ModelState
 	19, // 5: fairlead.v1.ModelVersion.expires_at:type_name -> google.protobuf.Timestamp
-	12, // 6: fairlead.v1.Traffic.rollback:type_name -> fairlead.v1.Rollback
+	11, // 6: fairlead.v1.Traffic.rollback:type_name -> fairlead.v1.Rollback
 	6,  // 7: fairlead.v1.Traffic.comparison:type_name -> fairlead.v1.ShadowComparison
-	19, // 8: fairlead.v1.BackendLoad.at:type_name -> google.protobuf.Timestamp
-	19, // 9: fairlead.v1.Rollback.at:type_name -> google.protobuf.Timestamp
-	12, // 10: fairlead.v1.RollbackModelResponse.rollback:type_name -> fairlead.v1.Rollback
-	12, // 11: fairlead.v1.ResumeModelResponse.rollback:type_name -> fairlead.v1.Rollback
-	12, // 12: fairlead.v1.ListRollbacksResponse.rollbacks:type_name -> fairlead.v1.Rollback
-	1,  // 13: fairlead.v1.ModelService.ListModels:input_type -> fairlead.v1.ListModelsRequest
-	8,  // 14: fairlead.v1.ModelService.WarmModel:input_type -> fairlead.v1.WarmModelRequest
-	10, // 15: fairlead.v1.ModelService.PullModel:input_type -> fairlead.v1.PullModelRequest
-	13, // 16: fairlead.v1.ModelService.RollbackModel:input_type -> fairlead.v1.RollbackModelRequest
-	15, // 17: fairlead.v1.ModelService.ResumeModel:input_type -> fairlead.v1.ResumeModelRequest
-	17, // 18: fairlead.v1.ModelService.ListRollbacks:input_type -> fairlead.v1.ListRollbacksRequest
-	2,  // 19: fairlead.v1.ModelService.ListModels:output_type -> fairlead.v1.ListModelsResponse
-	9,  // 20: fairlead.v1.ModelService.WarmModel:output_type -> fairlead.v1.WarmModelResponse
-	11, // 21: fairlead.v1.ModelService.PullModel:output_type -> fairlead.v1.PullModelResponse
-	14, // 22: fairlead.v1.ModelService.RollbackModel:output_type -> fairlead.v1.RollbackModelResponse
-	16, // 23: fairlead.v1.ModelService.ResumeModel:output_type -> fairlead.v1.ResumeModelResponse
-	18, // 24: fairlead.v1.ModelService.ListRollbacks:output_type -> fairlead.v1.ListRollbacksResponse
-	19, // [19:25] is the sub-list for method output_type
-	13, // [13:19] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	19, // 8: fairlead.v1.Rollback.at:type_name -> google.protobuf.Timestamp
+	11, // 9: fairlead.v1.RollbackModelResponse.rollback:type_name -> fairlead.v1.Rollback
+	11, // 10: fairlead.v1.ResumeModelResponse.rollback:type_name -> fairlead.v1.Rollback
+	11, // 11: fairlead.v1.ListRollbacksResponse.rollbacks:type_name -> fairlead.v1.Rollback
+	1,  // 12: fairlead.v1.ModelService.ListModels:input_type -> fairlead.v1.ListModelsRequest
+	7,  // 13: fairlead.v1.ModelService.WarmModel:input_type -> fairlead.v1.WarmModelRequest
+	9,  // 14: fairlead.v1.ModelService.PullModel:input_type -> fairlead.v1.PullModelRequest
+	12, // 15: fairlead.v1.ModelService.RollbackModel:input_type -> fairlead.v1.RollbackModelRequest
+	14, // 16: fairlead.v1.ModelService.ResumeModel:input_type -> fairlead.v1.ResumeModelRequest
+	16, // 17: fairlead.v1.ModelService.ListRollbacks:input_type -> fairlead.v1.ListRollbacksRequest
+	2,  // 18: fairlead.v1.ModelService.ListModels:output_type -> fairlead.v1.ListModelsResponse
+	8,  // 19: fairlead.v1.ModelService.WarmModel:output_type -> fairlead.v1.WarmModelResponse
+	10, // 20: fairlead.v1.ModelService.PullModel:output_type -> fairlead.v1.PullModelResponse
+	13, // 21: fairlead.v1.ModelService.RollbackModel:output_type -> fairlead.v1.RollbackModelResponse
+	15, // 22: fairlead.v1.ModelService.ResumeModel:output_type -> fairlead.v1.ResumeModelResponse
+	17, // 23: fairlead.v1.ModelService.ListRollbacks:output_type -> fairlead.v1.ListRollbacksResponse
+	18, // [18:24] is the sub-list for method output_type
+	12, // [12:18] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_models_proto_init() }
@@ -1427,16 +1346,16 @@ func file_fairlead_v1_models_proto_init() {
 	if File_fairlead_v1_models_proto != nil {
 		return
 	}
+	file_fairlead_v1_routing_proto_init()
 	file_fairlead_v1_models_proto_msgTypes[2].OneofWrappers = []any{}
 	file_fairlead_v1_models_proto_msgTypes[5].OneofWrappers = []any{}
-	file_fairlead_v1_models_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_models_proto_rawDesc), len(file_fairlead_v1_models_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -138,7 +139,9 @@ type Target struct {
 	// Where it comes from: "config", "built in" or "found".
 	Origin string `protobuf:"bytes,10,opt,name=origin,proto3" json:"origin,omitempty"`
 	// What was seen of it by this server.
-	State         *TargetState `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"`
+	State *TargetState `protobuf:"bytes,11,opt,name=state,proto3" json:"state,omitempty"`
+	// The target that callers name, when this is its canary or its shadow. Empty: it is none.
+	VariantOf     string `protobuf:"bytes,12,opt,name=variant_of,json=variantOf,proto3" json:"variant_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -250,10 +253,18 @@ func (x *Target) GetState() *TargetState {
 	return nil
 }
 
+func (x *Target) GetVariantOf() string {
+	if x != nil {
+		return x.VariantOf
+	}
+	return ""
+}
+
 // TargetState is what a server has seen of a target. Older observations weigh less.
 type TargetState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How it is: "ready", "open" (its breaker keeps calls from it) or "paused" (its backend asked for a pause).
+	// How it is: "ready", "open" (its breaker keeps calls from it, or its backend does not answer), "not_ready" (its model
+	// would not answer) or "paused" (its backend asked for a pause).
 	Health string `protobuf:"bytes,1,opt,name=health,proto3" json:"health,omitempty"`
 	// Milliseconds until it is looked at again, when it is not ready.
 	RetryAfterMs float64 `protobuf:"fixed64,2,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
@@ -271,8 +282,18 @@ type TargetState struct {
 	TokensPerSecond *float64 `protobuf:"fixed64,8,opt,name=tokens_per_second,json=tokensPerSecond,proto3,oneof" json:"tokens_per_second,omitempty"`
 	// What the last minute's calls have cost.
 	CostLastMinute *Money `protobuf:"bytes,9,opt,name=cost_last_minute,json=costLastMinute,proto3" json:"cost_last_minute,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Whether its backend says that it would take a call. Unset: it was not asked.
+	BackendReady *bool `protobuf:"varint,10,opt,name=backend_ready,json=backendReady,proto3,oneof" json:"backend_ready,omitempty"`
+	// What its backend says that keeps calls from it, or makes them slow.
+	Detail string `protobuf:"bytes,11,opt,name=detail,proto3" json:"detail,omitempty"`
+	// How busy its backend says it is. Unset: it does not say.
+	Load *BackendLoad `protobuf:"bytes,12,opt,name=load,proto3" json:"load,omitempty"`
+	// Milliseconds that its backend last took to load its model. Unset: not seen.
+	LoadMs *float64 `protobuf:"fixed64,13,opt,name=load_ms,json=loadMs,proto3,oneof" json:"load_ms,omitempty"`
+	// The version that stands behind the one that it names. Empty: not known.
+	Version       string `protobuf:"bytes,14,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TargetState) Reset() {
@@ -368,6 +389,114 @@ func (x *TargetState) GetCostLastMinute() *Money {
 	return nil
 }
 
+func (x *TargetState) GetBackendReady() bool {
+	if x != nil && x.BackendReady != nil {
+		return *x.BackendReady
+	}
+	return false
+}
+
+func (x *TargetState) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *TargetState) GetLoad() *BackendLoad {
+	if x != nil {
+		return x.Load
+	}
+	return nil
+}
+
+func (x *TargetState) GetLoadMs() float64 {
+	if x != nil && x.LoadMs != nil {
+		return *x.LoadMs
+	}
+	return 0
+}
+
+func (x *TargetState) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// BackendLoad is how busy a backend says it is.
+type BackendLoad struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Requests that it works on.
+	Running int64 `protobuf:"varint,1,opt,name=running,proto3" json:"running,omitempty"`
+	// Requests that wait in it.
+	Waiting int64 `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// The share of its cache that is in use, in [0,1]. Unset: it does not say.
+	CacheUsed *float64 `protobuf:"fixed64,3,opt,name=cache_used,json=cacheUsed,proto3,oneof" json:"cache_used,omitempty"`
+	// When it said so.
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackendLoad) Reset() {
+	*x = BackendLoad{}
+	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackendLoad) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackendLoad) ProtoMessage() {}
+
+func (x *BackendLoad) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackendLoad.ProtoReflect.Descriptor instead.
+func (*BackendLoad) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BackendLoad) GetRunning() int64 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *BackendLoad) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *BackendLoad) GetCacheUsed() float64 {
+	if x != nil && x.CacheUsed != nil {
+		return *x.CacheUsed
+	}
+	return 0
+}
+
+func (x *BackendLoad) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // Price is what a target asks, in US dollars.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -389,7 +518,7 @@ type Price struct {
 
 func (x *Price) Reset() {
 	*x = Price{}
-	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +530,7 @@ func (x *Price) String() string {
 func (*Price) ProtoMessage() {}
 
 func (x *Price) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_routing_proto_msgTypes[4]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +543,7 @@ func (x *Price) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Price.ProtoReflect.Descriptor instead.
 func (*Price) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{4}
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Price) GetInputPerMillion() float64 {
@@ -470,7 +599,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +611,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_routing_proto_msgTypes[5]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +624,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{5}
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExplainRequest) GetChat() *ChatRequest {
@@ -516,7 +645,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_fairlead_v1_routing_proto_msgTypes[6]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +657,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_routing_proto_msgTypes[6]
+	mi := &file_fairlead_v1_routing_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +670,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{6}
+	return file_fairlead_v1_routing_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainResponse) GetPlan() *Plan {
@@ -555,11 +684,11 @@ var File_fairlead_v1_routing_proto protoreflect.FileDescriptor
 
 const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"\n" +
-	"\x19fairlead/v1/routing.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16fairlead/v1/chat.proto\x1a\x18fairlead/v1/common.proto\"\x14\n" +
+	"\x19fairlead/v1/routing.proto\x12\vfairlead.v1\x1a\x1bbuf/validate/validate.proto\x1a\x16fairlead/v1/chat.proto\x1a\x18fairlead/v1/common.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x14\n" +
 	"\x12ListTargetsRequest\"`\n" +
 	"\x13ListTargetsResponse\x12-\n" +
 	"\atargets\x18\x01 \x03(\v2\x13.fairlead.v1.TargetR\atargets\x12\x1a\n" +
-	"\bpolicies\x18\x02 \x03(\tR\bpolicies\"\xa3\x03\n" +
+	"\bpolicies\x18\x02 \x03(\tR\bpolicies\"\xcc\x03\n" +
 	"\x06Target\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04name\x12\"\n" +
 	"\abackend\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\abackend\x12\x1b\n" +
@@ -572,9 +701,11 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"\aquality\x18\t \x01(\x01H\x00R\aquality\x88\x01\x01\x12\x1f\n" +
 	"\x06origin\x18\n" +
 	" \x01(\tB\a\xbaH\x04r\x02\x18 R\x06origin\x12.\n" +
-	"\x05state\x18\v \x01(\v2\x18.fairlead.v1.TargetStateR\x05stateB\n" +
+	"\x05state\x18\v \x01(\v2\x18.fairlead.v1.TargetStateR\x05state\x12'\n" +
 	"\n" +
-	"\b_quality\"\xdd\x03\n" +
+	"variant_of\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tvariantOfB\n" +
+	"\n" +
+	"\b_quality\"\xa3\x05\n" +
 	"\vTargetState\x12\x1f\n" +
 	"\x06health\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06health\x124\n" +
 	"\x0eretry_after_ms\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\fretryAfterMs\x12$\n" +
@@ -585,10 +716,26 @@ const file_fairlead_v1_routing_proto_rawDesc = "" +
 	"\vttft_p50_ms\x18\x06 \x01(\x01H\x00R\tttftP50Ms\x88\x01\x01\x12#\n" +
 	"\vttft_p95_ms\x18\a \x01(\x01H\x01R\tttftP95Ms\x88\x01\x01\x12/\n" +
 	"\x11tokens_per_second\x18\b \x01(\x01H\x02R\x0ftokensPerSecond\x88\x01\x01\x12<\n" +
-	"\x10cost_last_minute\x18\t \x01(\v2\x12.fairlead.v1.MoneyR\x0ecostLastMinuteB\x0e\n" +
+	"\x10cost_last_minute\x18\t \x01(\v2\x12.fairlead.v1.MoneyR\x0ecostLastMinute\x12(\n" +
+	"\rbackend_ready\x18\n" +
+	" \x01(\bH\x03R\fbackendReady\x88\x01\x01\x12\x16\n" +
+	"\x06detail\x18\v \x01(\tR\x06detail\x12,\n" +
+	"\x04load\x18\f \x01(\v2\x18.fairlead.v1.BackendLoadR\x04load\x12\x1c\n" +
+	"\aload_ms\x18\r \x01(\x01H\x04R\x06loadMs\x88\x01\x01\x12\x18\n" +
+	"\aversion\x18\x0e \x01(\tR\aversionB\x0e\n" +
 	"\f_ttft_p50_msB\x0e\n" +
 	"\f_ttft_p95_msB\x14\n" +
-	"\x12_tokens_per_second\"\xef\x02\n" +
+	"\x12_tokens_per_secondB\x10\n" +
+	"\x0e_backend_readyB\n" +
+	"\n" +
+	"\b_load_ms\"\xb2\x01\n" +
+	"\vBackendLoad\x12!\n" +
+	"\arunning\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\arunning\x12!\n" +
+	"\awaiting\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\awaiting\x12\"\n" +
+	"\n" +
+	"cache_used\x18\x03 \x01(\x01H\x00R\tcacheUsed\x88\x01\x01\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02atB\r\n" +
+	"\v_cache_used\"\xef\x02\n" +
 	"\x05Price\x12:\n" +
 	"\x11input_per_million\x18\x01 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00R\x0finputPerMillion\x12L\n" +
 	"\x18cached_input_per_million\x18\x02 \x01(\x01B\x0e\xbaH\v\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x15cachedInputPerMillion\x88\x01\x01\x12<\n" +
@@ -618,37 +765,41 @@ func file_fairlead_v1_routing_proto_rawDescGZIP() []byte {
 	return file_fairlead_v1_routing_proto_rawDescData
 }
 
-var file_fairlead_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_fairlead_v1_routing_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_fairlead_v1_routing_proto_goTypes = []any{
-	(*ListTargetsRequest)(nil),  // 0: fairlead.v1.ListTargetsRequest
-	(*ListTargetsResponse)(nil), // 1: fairlead.v1.ListTargetsResponse
-	(*Target)(nil),              // 2: fairlead.v1.Target
-	(*TargetState)(nil),         // 3: fairlead.v1.TargetState
-	(*Price)(nil),               // 4: fairlead.v1.Price
-	(*ExplainRequest)(nil),      // 5: fairlead.v1.ExplainRequest
-	(*ExplainResponse)(nil),     // 6: fairlead.v1.ExplainResponse
-	(Label)(0),                  // 7: fairlead.v1.Label
-	(*Money)(nil),               // 8: fairlead.v1.Money
-	(*ChatRequest)(nil),         // 9: fairlead.v1.ChatRequest
-	(*Plan)(nil),                // 10: fairlead.v1.Plan
+	(*ListTargetsRequest)(nil),    // 0: fairlead.v1.ListTargetsRequest
+	(*ListTargetsResponse)(nil),   // 1: fairlead.v1.ListTargetsResponse
+	(*Target)(nil),                // 2: fairlead.v1.Target
+	(*TargetState)(nil),           // 3: fairlead.v1.TargetState
+	(*BackendLoad)(nil),           // 4: fairlead.v1.BackendLoad
+	(*Price)(nil),                 // 5: fairlead.v1.Price
+	(*ExplainRequest)(nil),        // 6: fairlead.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 7: fairlead.v1.ExplainResponse
+	(Label)(0),                    // 8: fairlead.v1.Label
+	(*Money)(nil),                 // 9: fairlead.v1.Money
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*ChatRequest)(nil),           // 11: fairlead.v1.ChatRequest
+	(*Plan)(nil),                  // 12: fairlead.v1.Plan
 }
 var file_fairlead_v1_routing_proto_depIdxs = []int32{
 	2,  // 0: fairlead.v1.ListTargetsResponse.targets:type_name -> fairlead.v1.Target
-	7,  // 1: fairlead.v1.Target.clearance:type_name -> fairlead.v1.Label
-	4,  // 2: fairlead.v1.Target.price:type_name -> fairlead.v1.Price
+	8,  // 1: fairlead.v1.Target.clearance:type_name -> fairlead.v1.Label
+	5,  // 2: fairlead.v1.Target.price:type_name -> fairlead.v1.Price
 	3,  // 3: fairlead.v1.Target.state:type_name -> fairlead.v1.TargetState
-	8,  // 4: fairlead.v1.TargetState.cost_last_minute:type_name -> fairlead.v1.Money
-	9,  // 5: fairlead.v1.ExplainRequest.chat:type_name -> fairlead.v1.ChatRequest
-	10, // 6: fairlead.v1.ExplainResponse.plan:type_name -> fairlead.v1.Plan
-	0,  // 7: fairlead.v1.RoutingService.ListTargets:input_type -> fairlead.v1.ListTargetsRequest
-	5,  // 8: fairlead.v1.RoutingService.Explain:input_type -> fairlead.v1.ExplainRequest
-	1,  // 9: fairlead.v1.RoutingService.ListTargets:output_type -> fairlead.v1.ListTargetsResponse
-	6,  // 10: fairlead.v1.RoutingService.Explain:output_type -> fairlead.v1.ExplainResponse
-	9,  // [9:11] is the sub-list for method output_type
-	7,  // [7:9] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	9,  // 4: fairlead.v1.TargetState.cost_last_minute:type_name -> fairlead.v1.Money
+	4,  // 5: fairlead.v1.TargetState.load:type_name -> fairlead.v1.BackendLoad
+	10, // 6: fairlead.v1.BackendLoad.at:type_name -> google.protobuf.Timestamp
+	11, // 7: fairlead.v1.ExplainRequest.chat:type_name -> fairlead.v1.ChatRequest
+	12, // 8: fairlead.v1.ExplainResponse.plan:type_name -> fairlead.v1.Plan
+	0,  // 9: fairlead.v1.RoutingService.ListTargets:input_type -> fairlead.v1.ListTargetsRequest
+	6,  // 10: fairlead.v1.RoutingService.Explain:input_type -> fairlead.v1.ExplainRequest
+	1,  // 11: fairlead.v1.RoutingService.ListTargets:output_type -> fairlead.v1.ListTargetsResponse
+	7,  // 12: fairlead.v1.RoutingService.Explain:output_type -> fairlead.v1.ExplainResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_routing_proto_init() }
@@ -661,13 +812,14 @@ func file_fairlead_v1_routing_proto_init() {
 	file_fairlead_v1_routing_proto_msgTypes[2].OneofWrappers = []any{}
 	file_fairlead_v1_routing_proto_msgTypes[3].OneofWrappers = []any{}
 	file_fairlead_v1_routing_proto_msgTypes[4].OneofWrappers = []any{}
+	file_fairlead_v1_routing_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_routing_proto_rawDesc), len(file_fairlead_v1_routing_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -71,6 +71,8 @@ type Documents interface {
 const (
 	// DefaultMaxIngest is the most bytes of a request with documents.
 	DefaultMaxIngest = 64 << 20
+	// DefaultMaxInference is the most bytes of a request with pictures or tensors.
+	DefaultMaxInference = 32 << 20
 	// compressMin is the size from which a message is compressed: below it costs more than it saves.
 	compressMin = 1 << 10
 )
@@ -85,12 +87,20 @@ type Config struct {
 	Keys    Keys
 	Tenants Tenants
 	Usage   Usage
+	// Models and Traffic are what ModelService works with. Without Models it is not served; without Traffic nothing can be
+	// rolled back.
+	Models  Models
+	Traffic Traffic
+	// Inference is what InferenceService works with. Nil: it is not served.
+	Inference Inference
 	// Logger is for internal errors and panics. Nil: nothing is logged.
 	Logger *slog.Logger
 	// MaxBody is the most bytes of a request, as sent and after decompression. 0: 4 MiB.
 	MaxBody int64
 	// MaxIngest is the same for Ingest. 0: 64 MiB. Content in JSON counts in base64.
 	MaxIngest int64
+	// MaxInference is the same for Classify and Predict, which take pictures and tensors. 0: 32 MiB, and MaxBody at least.
+	MaxInference int64
 	// Options are further handler options, such as the interceptors of traces.
 	Options []connect.HandlerOption
 }
@@ -114,8 +124,12 @@ func New(c Config) (*API, error) {
 	if c.MaxIngest == 0 {
 		c.MaxIngest = DefaultMaxIngest
 	}
+	if c.MaxInference == 0 {
+		c.MaxInference = max(DefaultMaxInference, c.MaxBody)
+	}
 	validator, err := protovalidate.New(protovalidate.WithMessages(
 		&pb.ChatRequest{}, &pb.RunRequest{}, &pb.ExplainRequest{}, &pb.IngestRequest{}, &pb.SearchRequest{},
+		&pb.ClassifyRequest{}, &pb.EmbedRequest{}, &pb.PredictRequest{},
 	))
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, fault.ReasonInternal, "rpc: compiling the rules of the API")
@@ -152,6 +166,14 @@ func New(c Config) (*API, error) {
 		_, handler := fairleadv1connect.NewAdminServiceHandler(&adminService{keys: c.Keys, tenants: c.Tenants, usage: c.Usage}, options...)
 		err = a.add(&c, pb.File_fairlead_v1_admin_proto, handler)
 	}
+	if err == nil && c.Models != nil {
+		_, handler := fairleadv1connect.NewModelServiceHandler(&modelService{models: c.Models, traffic: c.Traffic}, options...)
+		err = a.add(&c, pb.File_fairlead_v1_models_proto, handler)
+	}
+	if err == nil && c.Inference != nil {
+		_, handler := fairleadv1connect.NewInferenceServiceHandler(&inferenceService{inference: c.Inference}, options...)
+		err = a.add(&c, pb.File_fairlead_v1_inference_proto, handler)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +182,11 @@ func New(c Config) (*API, error) {
 
 // limit gives the most bytes of a procedure's request.
 func (c *Config) limit(procedure string) int64 {
-	if procedure == fairleadv1connect.RetrievalServiceIngestProcedure {
+	switch procedure {
+	case fairleadv1connect.RetrievalServiceIngestProcedure:
 		return c.MaxIngest
+	case fairleadv1connect.InferenceServiceClassifyProcedure, fairleadv1connect.InferenceServicePredictProcedure:
+		return c.MaxInference
 	}
 	return c.MaxBody
 }

@@ -72,6 +72,7 @@ func targetMessage(c *routing.Candidate) *pb.Target {
 		ContextWindow: int64(t.Context),
 		Clearance:     labelMessage(t.Clearance),
 		Origin:        t.Origin,
+		VariantOf:     t.Of,
 	}
 	if t.Quality >= 0 {
 		out.Quality = &t.Quality
@@ -99,6 +100,8 @@ func stateMessage(s *routing.State, now time.Time) *pb.TargetState {
 	switch wait := s.PausedUntil.Sub(now); {
 	case s.OpenFor > 0:
 		out.Health, out.RetryAfterMs = "open", millis(s.OpenFor)
+	case s.NotReady != "":
+		out.Health, out.RetryAfterMs = "not_ready", millis(s.NotReadyFor)
 	case wait > 0:
 		out.Health, out.RetryAfterMs = "paused", millis(wait)
 	}
@@ -109,6 +112,14 @@ func stateMessage(s *routing.State, now time.Time) *pb.TargetState {
 	if l.PerToken50 > 0 {
 		rate := float64(time.Second) / float64(l.PerToken50)
 		out.TokensPerSecond = &rate
+	}
+	out.Detail, out.Version, out.Load = validText(l.Detail), validText(l.Version), loadMessage(l.Load)
+	if l.Answered {
+		out.BackendReady = &l.Ready
+	}
+	if l.LoadTime > 0 {
+		ms := millis(l.LoadTime)
+		out.LoadMs = &ms
 	}
 	return out
 }

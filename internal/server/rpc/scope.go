@@ -19,6 +19,9 @@ var scopes = map[string]auth.Scopes{
 	fairleadv1connect.RunServiceListChainsProcedure:      auth.Chat,
 	fairleadv1connect.RoutingServiceListTargetsProcedure: auth.Chat,
 	fairleadv1connect.RoutingServiceExplainProcedure:     auth.Chat,
+	fairleadv1connect.InferenceServiceClassifyProcedure:  auth.Chat,
+	fairleadv1connect.InferenceServiceEmbedProcedure:     auth.Chat,
+	fairleadv1connect.InferenceServicePredictProcedure:   auth.Chat,
 
 	fairleadv1connect.RetrievalServiceSearchProcedure:          auth.Search,
 	fairleadv1connect.RetrievalServiceListCollectionsProcedure: auth.Search,
@@ -36,6 +39,13 @@ var scopes = map[string]auth.Scopes{
 	fairleadv1connect.AdminServiceRotateKeyProcedure: auth.Admin,
 	fairleadv1connect.AdminServiceRevokeKeyProcedure: auth.Admin,
 	fairleadv1connect.AdminServiceUsageProcedure:     auth.Admin,
+
+	fairleadv1connect.ModelServiceListModelsProcedure:    auth.Admin,
+	fairleadv1connect.ModelServiceWarmModelProcedure:     auth.Operator,
+	fairleadv1connect.ModelServicePullModelProcedure:     auth.Operator,
+	fairleadv1connect.ModelServiceRollbackModelProcedure: auth.Operator,
+	fairleadv1connect.ModelServiceResumeModelProcedure:   auth.Operator,
+	fairleadv1connect.ModelServiceListRollbacksProcedure: auth.Operator,
 
 	fairleadv1connect.AdminServiceCreateTenantProcedure:  auth.Operator,
 	fairleadv1connect.AdminServiceListTenantsProcedure:   auth.Operator,

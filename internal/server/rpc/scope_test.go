@@ -41,6 +41,8 @@ var needed = map[string]auth.Scopes{
 	"AdminService/RevokeKey": auth.Admin, "AdminService/Usage": auth.Admin,
 	"AdminService/CreateTenant": auth.Operator, "AdminService/ListTenants": auth.Operator,
 	"AdminService/DisableTenant": auth.Operator, "AdminService/DeleteTenant": auth.Operator,
+	"ModelService/ListModels": auth.Admin, "ModelService/WarmModel": auth.Operator, "ModelService/PullModel": auth.Operator,
+	"ModelService/RollbackModel": auth.Operator, "ModelService/ResumeModel": auth.Operator, "ModelService/ListRollbacks": auth.Operator,
 }
 
 // procedures gives every procedure of every service of the API.
@@ -77,7 +79,7 @@ func scopesFromHeader(c *server.Config) {
 
 func TestEveryProcedureNeedsItsScope(t *testing.T) {
 	r := echo()
-	f := startWith(t, rpc.Config{Runner: r, Router: r, Usage: nobody{}}, scopesFromHeader)
+	f := startWith(t, rpc.Config{Runner: r, Router: r, Usage: nobody{}, Models: &shelf{}}, scopesFromHeader)
 	all := procedures()
 	if len(all) != len(needed) {
 		t.Errorf("%d procedures, and scopes of %d", len(all), len(needed))

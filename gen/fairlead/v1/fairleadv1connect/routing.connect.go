@@ -42,7 +42,7 @@ const (
 
 // RoutingServiceClient is a client for the fairlead.v1.RoutingService service.
 type RoutingServiceClient interface {
-	// ListTargets lists the targets.
+	// ListTargets lists the targets, their canaries and shadows among them.
 	ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error)
 	// Explain decides about a request as Chat would, and calls nothing.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
@@ -100,7 +100,7 @@ func (c *routingServiceClient) Explain(ctx context.Context, req *v1.ExplainReque
 
 // RoutingServiceHandler is an implementation of the fairlead.v1.RoutingService service.
 type RoutingServiceHandler interface {
-	// ListTargets lists the targets.
+	// ListTargets lists the targets, their canaries and shadows among them.
 	ListTargets(context.Context, *v1.ListTargetsRequest) (*v1.ListTargetsResponse, error)
 	// Explain decides about a request as Chat would, and calls nothing.
 	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
