@@ -3,6 +3,7 @@ package openai_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"fairlead/providers"
 	"fairlead/providers/openai"
@@ -57,5 +58,37 @@ func TestWhatARealLlamaServerTells(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestARealLlamaServerFallsAsleep although it is asked how busy it is, and is woken by a call alone.
+func TestARealLlamaServerFallsAsleep(t *testing.T) {
+	c, _ := onLlama(t, openai.Config{Server: openai.ServerLlamaCPP}, "--metrics", "--parallel", "2", "--sleep-idle-seconds", "1")
+	var now providers.ModelState
+	for until := time.Now().Add(20 * time.Second); now != providers.ModelAbsent && time.Now().Before(until); {
+		if load, err := c.Load(t.Context(), "m"); err != nil || load.Running != 0 || load.Slots != 2 {
+			t.Fatalf("%+v, %v", load, err)
+		}
+		versions, err := c.Versions(t.Context(), "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = versions[0].State
+	}
+	if now != providers.ModelAbsent {
+		t.Fatalf("it does not sleep: %s", now)
+	}
+	if err := c.Ready(t.Context(), "m", ""); err != nil {
+		t.Errorf("its next call wakes it: %v", err)
+	}
+	if err := c.Probe(t.Context()); err != nil {
+		t.Error(err)
+	}
+	few := 3
+	if _, err := providers.Collect(c.Generate(t.Context(), &providers.Request{Model: "m", MaxTokens: &few, Messages: []providers.Message{providers.Text(providers.User, "hi")}})); err != nil {
+		t.Error(err)
+	}
+	if versions, err := c.Versions(t.Context(), "m"); err != nil || versions[0].State != providers.ModelReady {
+		t.Errorf("%+v, %v", versions, err)
 	}
 }

@@ -97,7 +97,7 @@ func (m *entry) apply(p *llamaProps) {
 	if p.Caps.Tools || p.Caps.ToolCalls || p.TemplateToolUse != "" {
 		m.Does |= providers.Tools
 	}
-	if p.Sleeping && m.state == providers.ModelReady {
+	if p.Sleeping {
 		m.state, m.detail = providers.ModelAbsent, detailSleeps
 	}
 }
