@@ -1,0 +1,151 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"fairlead/evals"
+	"fairlead/evals/stat"
+)
+
+// Text writes a table for a terminal: the scorers, the gates that are red with the cases that lost most, and the cases
+// without an outcome.
+func Text(w io.Writer, r *evals.Report) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s: %d cases", r.Suite, r.Under, len(r.Cases))
+	if r.Repeat > 1 {
+		fmt.Fprintf(&b, ", each %d times", r.Repeat)
+	}
+	if r.Played {
+		b.WriteString(", from the cassette")
+	}
+	b.WriteString("\n\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SCORER\tMEAN\t95 %\tCASES\tFAILED\tAGAINST THE BASELINE\tGATE")
+	for i := range r.Scorers {
+		s := &r.Scorers[i]
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", s.Name, mean(s), interval(s), s.Cases, s.Failed, against(s.Against), gate(s.Verdict))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\n%s\n", totals(&r.Totals))
+	for i := range r.Scorers {
+		red(&b, &r.Scorers[i], "")
+	}
+	for _, f := range failures(r, shownFailures) {
+		fmt.Fprintf(&b, "no outcome: %s: %s\n", f.id, f.why)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	_, err := io.WriteString(w, harmless(b.String()))
+	return err
+}
+
+// harmless takes from a text what a terminal obeys.
+func harmless(text string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) && c != '\n' {
+			return unicode.ReplacementChar
+		}
+		return c
+	}, text)
+}
+
+// shownFailures is how many cases without an outcome are named where there is little room.
+const shownFailures = 20
+
+// red tells why a gate is red, and which cases lost most.
+func red(b *strings.Builder, s *evals.ScorerReport, indent string) {
+	if s.Verdict == nil || s.Verdict.Green {
+		return
+	}
+	for _, f := range s.Verdict.Findings {
+		if !f.Green {
+			fmt.Fprintf(b, "%sRED %s %s: %s\n", indent, s.Name, f.Rule, f.Text)
+		}
+	}
+	for _, c := range s.Verdict.Lost {
+		fmt.Fprintf(b, "%s    %s: %.3f before, %.3f now\n", indent, c.Case, c.Base, c.New)
+	}
+}
+
+func mean(s *evals.ScorerReport) string {
+	if s.Cases == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", s.Estimate.Mean)
+}
+
+func interval(s *evals.ScorerReport) string {
+	if s.Cases == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("[%.3f, %.3f]", s.Estimate.Low, s.Estimate.High)
+}
+
+func against(c *stat.Comparison) string {
+	if c == nil || c.Cases == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%+.3f [%+.3f, %+.3f]", c.Difference.Mean, c.Difference.Low, c.Difference.High)
+}
+
+func gate(v *stat.Verdict) string {
+	switch {
+	case v == nil:
+		return "-"
+	case v.Green:
+		return "green"
+	default:
+		return "RED"
+	}
+}
+
+func totals(t *evals.Totals) string {
+	cost := fmt.Sprintf("$%.4f", float64(t.CostNano)/1e9)
+	if t.Unpriced > 0 {
+		cost += fmt.Sprintf(" and %d runs of unknown cost", t.Unpriced)
+	}
+	text := fmt.Sprintf("%d runs, %d without an outcome; %s; %d tokens read, %d written", t.Runs, t.Failed, cost, t.Input, t.Output)
+	if t.P50 > 0 {
+		text += fmt.Sprintf("; p50 %.0f ms, p95 %.0f ms", t.P50, t.P95)
+	}
+	return text
+}
+
+// failure is a run without an outcome, or a score that could not be measured.
+type failure struct{ id, why string }
+
+func failures(r *evals.Report, most int) (out []failure) {
+	for i := range r.Cases {
+		c := &r.Cases[i]
+		for j := range c.Runs {
+			if why := c.Runs[j].Error; why != "" {
+				out = append(out, failure{place(r, c.ID, j), why})
+				continue
+			}
+			for k, s := range c.Runs[j].Scores {
+				if s.Error != "" {
+					out = append(out, failure{place(r, c.ID, j), r.Scorers[k].Name + ": " + s.Error})
+				}
+			}
+		}
+	}
+	if len(out) > most {
+		out = append(out[:most:most], failure{"and", fmt.Sprintf("%d more", len(out)-most)})
+	}
+	return out
+}
+
+// place names a run.
+func place(r *evals.Report, id string, epoch int) string {
+	if r.Repeat > 1 {
+		return fmt.Sprintf("%s (%d of %d)", id, epoch+1, r.Repeat)
+	}
+	return id
+}
