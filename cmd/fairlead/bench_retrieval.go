@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fairlead/evals/stat"
 	"fairlead/internal/auth/tenants"
 	"fairlead/internal/config"
 	"fairlead/internal/ranking"
@@ -146,7 +147,7 @@ type bothRankings struct {
 	// Differences are by how much PostgreSQL is better, leg by leg.
 	Differences []ranking.LegDifference `json:"postgres_over_sqlite"`
 	// Recall is how many of the nearest ten PostgreSQL's index finds.
-	Recall ranking.Estimate `json:"hnsw_recall_at_10"`
+	Recall stat.Estimate `json:"hnsw_recall_at_10"`
 }
 
 func (p *program) rankOnBoth(ctx context.Context, d *ranking.Dataset) (_ *bothRankings, err error) {
@@ -193,7 +194,7 @@ func inTenant(ctx context.Context, s tenants.Store, fn func(tenant string) error
 	return fn(name)
 }
 
-func estimated(e ranking.Estimate) string {
+func estimated(e stat.Estimate) string {
 	return fmt.Sprintf("%.3f [%.3f, %.3f]", e.Mean, e.Low, e.High)
 }
 
@@ -220,7 +221,7 @@ func (p *program) showBoth(r *bothRankings) {
 	fmt.Fprintf(p.out, "%s: %d documents (%d without text), %d passages, %d judged queries; embedder %s, words count %.2f\n\n",
 		r.Dataset, x.Documents, x.Failed, x.Passages, x.Queries, x.Embedder, x.Weight)
 	var rows [][]string
-	difference := func(e ranking.Estimate) string {
+	difference := func(e stat.Estimate) string {
 		return fmt.Sprintf("%+.4f [%+.4f, %+.4f]", e.Mean, e.Low, e.High)
 	}
 	for i, d := range r.Differences {

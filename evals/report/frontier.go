@@ -25,9 +25,17 @@ func FrontierText(w io.Writer, scorer string, points []evals.Point) error {
 			best = "yes"
 		}
 		fmt.Fprintf(t, "%s\t%.3f\t[%.3f, %.3f]\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Under, p.Quality.Mean, p.Quality.Low, p.Quality.High, cost,
-			milliseconds(p.P50), milliseconds(p.P95), p.Measured, best, answered(p))
+			took(p.P50), took(p.P95), p.Measured, best, answered(p))
 	}
 	return t.Flush()
+}
+
+// took gives a time, where it is known.
+func took(ms float64) string {
+	if ms == 0 {
+		return "-"
+	}
+	return milliseconds(ms)
 }
 
 func answered(p evals.Point) string {
@@ -51,7 +59,7 @@ func ordered(points []evals.Point) []evals.Point {
 	})
 }
 
-var frontierPage = template.Must(template.New("frontier.html").Funcs(template.FuncMap{"answered": answered, "ms": milliseconds}).ParseFS(files, "frontier.html"))
+var frontierPage = template.Must(template.New("frontier.html").Funcs(template.FuncMap{"answered": answered, "ms": took}).ParseFS(files, "frontier.html"))
 
 // FrontierHTML draws quality against cost and against latency, on one page that needs nothing else.
 func FrontierHTML(w io.Writer, suite, scorer string, points []evals.Point) error {

@@ -30,7 +30,7 @@ func sample() *evals.Report {
 					Lost: []stat.Change{{Case: "c2 " + nasty, Base: 1, New: 0}}}},
 			{Name: "cites", Estimate: stat.Estimate{Mean: 1, Low: 1, High: 1}, Cases: 2, Verdict: &stat.Verdict{Green: true}},
 		},
-		Totals: evals.Totals{Runs: 3, Missing: 1, CostNano: 1_500_000, Unpriced: 1, Input: 30, Output: 12, P50: 20, P95: 900},
+		Totals: evals.Totals{Runs: 3, Failed: 1, Missing: 1, CostNano: 1_500_000, Unpriced: 1, Input: 30, Output: 12, P50: 20, P95: 900},
 		Cases: []evals.CaseReport{
 			{ID: "c1", Tags: []string{"en", "short"}, Question: "Who?", Expected: "the quick fox", Runs: []evals.RunReport{{Output: "the slow fox " + nasty, Targets: []string{"small"}, CostNano: 500_000, Priced: true, Latency: 20,
 				Scores: []evals.ScoreReport{{Value: 1, Pass: &yes, Detail: nasty}, {Value: 1, Pass: &yes}}}}},

@@ -111,7 +111,7 @@ func totals(t *evals.Totals) string {
 	if t.Unpriced > 0 {
 		cost += fmt.Sprintf(" and %d runs of unknown cost", t.Unpriced)
 	}
-	text := fmt.Sprintf("%d runs, %d without an outcome; %s; %d tokens read, %d written", t.Runs, t.Failed, cost, t.Input, t.Output)
+	text := fmt.Sprintf("%d runs, %d failed, %d without an outcome; %s; %d tokens read, %d written", t.Runs, t.Failed, t.Missing, cost, t.Input, t.Output)
 	if t.P50 > 0 {
 		text += fmt.Sprintf("; p50 %.0f ms, p95 %.0f ms", t.P50, t.P95)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"fairlead/evals/score"
+	"fairlead/evals/stat"
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
@@ -23,11 +25,11 @@ const (
 type Leg struct {
 	Name string `json:"name"`
 	// NDCG10 is nDCG@10 with linear gain, MRR10 the reciprocal rank within 10.
-	NDCG10 Estimate `json:"ndcg_at_10"`
-	MRR10  Estimate `json:"mrr_at_10"`
+	NDCG10 stat.Estimate `json:"ndcg_at_10"`
+	MRR10  stat.Estimate `json:"mrr_at_10"`
 	// Recall100 is recall@100 and MAP100 the mean average precision within 100.
-	Recall100 Estimate `json:"recall_at_100"`
-	MAP100    Estimate `json:"map_at_100"`
+	Recall100 stat.Estimate `json:"recall_at_100"`
+	MAP100    stat.Estimate `json:"map_at_100"`
 
 	ndcg, recall []float64 // by query
 }
@@ -45,8 +47,8 @@ type Report struct {
 	// Legs are words alone, vectors alone, and both fused.
 	Legs []Leg `json:"legs"`
 	// OverWords and OverVectors are by how much the fused nDCG@10 is better, query by query.
-	OverWords   Estimate `json:"fused_over_words"`
-	OverVectors Estimate `json:"fused_over_vectors"`
+	OverWords   stat.Estimate `json:"fused_over_words"`
+	OverVectors stat.Estimate `json:"fused_over_vectors"`
 	// IngestTime is that of all documents, IngestRate passages per second.
 	IngestTime time.Duration `json:"ingest_ns"`
 	IngestRate float64       `json:"ingest_passages_per_second"`
@@ -54,6 +56,9 @@ type Report struct {
 	SearchP50 time.Duration `json:"search_p50_ns"`
 	SearchP95 time.Duration `json:"search_p95_ns"`
 }
+
+// intervals are of 2,000 resamples, as those of the published figures are.
+func intervals(seed uint64) stat.Bootstrap { return stat.Bootstrap{Resamples: 2000, Seed: seed} }
 
 // Config is how a benchmark runs. The zero value is the service's own defaults.
 type Config struct {
@@ -92,8 +97,8 @@ func Bench(ctx context.Context, s *retrieval.Service, d *Dataset, c Config) (*Re
 		return nil, err
 	}
 	legs := b.report.Legs
-	b.report.OverWords = Difference(legs[2].ndcg, legs[0].ndcg, c.Seed)
-	b.report.OverVectors = Difference(legs[2].ndcg, legs[1].ndcg, c.Seed)
+	b.report.OverWords = intervals(c.Seed).Difference(legs[2].ndcg, legs[0].ndcg)
+	b.report.OverVectors = intervals(c.Seed).Difference(legs[2].ndcg, legs[1].ndcg)
 	return b.report, nil
 }
 
@@ -178,14 +183,15 @@ func (b *bench) leg(ctx context.Context, d *Dataset, name string, weight *float6
 		if err != nil {
 			return err
 		}
-		ndcg = append(ndcg, NDCG(near, q.Grades, nearDocuments))
-		mrr = append(mrr, ReciprocalRank(near, q.Grades))
-		recall = append(recall, Recall(far, q.Grades, farDocuments))
-		precision = append(precision, AveragePrecision(far, q.Grades))
+		ndcg = append(ndcg, score.NDCG(near, q.Grades, nearDocuments, score.Linear))
+		mrr = append(mrr, score.ReciprocalRank(near, q.Grades))
+		recall = append(recall, score.Recall(far, q.Grades, farDocuments))
+		precision = append(precision, score.AveragePrecision(far, q.Grades))
 	}
 	b.report.Queries = len(ndcg)
-	b.report.Legs = append(b.report.Legs, Leg{Name: name, NDCG10: Mean(ndcg, b.Seed), MRR10: Mean(mrr, b.Seed),
-		Recall100: Mean(recall, b.Seed), MAP100: Mean(precision, b.Seed), ndcg: ndcg, recall: recall})
+	mean := intervals(b.Seed).Mean
+	b.report.Legs = append(b.report.Legs, Leg{Name: name, NDCG10: mean(ndcg), MRR10: mean(mrr),
+		Recall100: mean(recall), MAP100: mean(precision), ndcg: ndcg, recall: recall})
 	return nil
 }
 

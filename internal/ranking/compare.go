@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"fairlead/evals/stat"
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
 	"fairlead/retrieval"
@@ -11,9 +12,9 @@ import (
 
 // LegDifference is by how much a leg is better in one report than in another, query by query.
 type LegDifference struct {
-	Name      string   `json:"name"`
-	NDCG10    Estimate `json:"ndcg_at_10"`
-	Recall100 Estimate `json:"recall_at_100"`
+	Name      string        `json:"name"`
+	NDCG10    stat.Estimate `json:"ndcg_at_10"`
+	Recall100 stat.Estimate `json:"recall_at_100"`
 }
 
 // Compare gives, for each leg, by how much a is better than b. Both must be of one dataset: InvalidArgument where they
@@ -25,7 +26,7 @@ func Compare(a, b *Report, seed uint64) ([]LegDifference, error) {
 	out := make([]LegDifference, len(a.Legs))
 	for i := range a.Legs {
 		x, y := &a.Legs[i], &b.Legs[i]
-		out[i] = LegDifference{Name: x.Name, NDCG10: Difference(x.ndcg, y.ndcg, seed), Recall100: Difference(x.recall, y.recall, seed)}
+		out[i] = LegDifference{Name: x.Name, NDCG10: intervals(seed).Difference(x.ndcg, y.ndcg), Recall100: intervals(seed).Difference(x.recall, y.recall)}
 	}
 	return out, nil
 }
@@ -33,7 +34,7 @@ func Compare(a, b *Report, seed uint64) ([]LegDifference, error) {
 // NearestRecall is how many of the nearest 10 passages, as exact finds them by vector alone, other finds as well: the
 // mean over a dataset's queries. Both must search the same collection, exact without an index and other with one:
 // FailedPrecondition where they do not.
-func NearestRecall(ctx context.Context, tenant, collection string, d *Dataset, exact, other *retrieval.Service, seed uint64) (Estimate, error) {
+func NearestRecall(ctx context.Context, tenant, collection string, d *Dataset, exact, other *retrieval.Service, seed uint64) (stat.Estimate, error) {
 	var values []float64
 	for _, q := range d.Queries {
 		if strings.TrimSpace(q.Text) == "" {
@@ -41,11 +42,11 @@ func NearestRecall(ctx context.Context, tenant, collection string, d *Dataset, e
 		}
 		want, err := nearest(ctx, exact, tenant, collection, q.Text, "exact")
 		if err != nil {
-			return Estimate{}, err
+			return stat.Estimate{}, err
 		}
 		got, err := nearest(ctx, other, tenant, collection, q.Text, "hnsw")
 		if err != nil {
-			return Estimate{}, err
+			return stat.Estimate{}, err
 		}
 		if len(want) == 0 {
 			continue // of a query that has no direction nothing is near
@@ -58,7 +59,7 @@ func NearestRecall(ctx context.Context, tenant, collection string, d *Dataset, e
 		}
 		values = append(values, float64(found)/float64(len(want)))
 	}
-	return Mean(values, seed), nil
+	return intervals(seed).Mean(values), nil
 }
 
 func nearest(ctx context.Context, s *retrieval.Service, tenant, collection, text, method string) (map[string]bool, error) {

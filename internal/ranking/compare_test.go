@@ -1,10 +1,18 @@
 package ranking
 
 import (
+	"math"
 	"testing"
 
 	"fairlead/internal/fault"
 )
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if math.Abs(got-want) > 1e-9 {
+		t.Errorf("%s = %.9f, want %.9f", what, got, want)
+	}
+}
 
 func TestCompareIsByQuery(t *testing.T) {
 	report := func(ndcg, recall []float64) *Report {

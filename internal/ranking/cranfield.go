@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"fairlead/evals/score"
 	"fairlead/internal/fault"
 )
 
@@ -27,7 +28,7 @@ type Document struct {
 // Query is one of a dataset, with what is relevant to it.
 type Query struct {
 	ID, Text string
-	Grades   Grades
+	Grades   score.Grades
 }
 
 // Cranfield reads the Cranfield collection in TREC form from a folder: cran.all.1400.xml, cran.qry.xml and
@@ -62,7 +63,7 @@ func Cranfield(folder string) (*Dataset, error) {
 		d.Documents = append(d.Documents, Document{ID: element(doc, "docno"), Title: element(doc, "title"), Text: body(doc, "text")})
 	}
 	for i, top := range elements(queries, "top") {
-		d.Queries = append(d.Queries, Query{ID: strconv.Itoa(i + 1), Text: element(top, "title"), Grades: Grades{}})
+		d.Queries = append(d.Queries, Query{ID: strconv.Itoa(i + 1), Text: element(top, "title"), Grades: score.Grades{}})
 	}
 	for number, line := range strings.Split(string(judgements), "\n") {
 		fields := strings.Fields(line)

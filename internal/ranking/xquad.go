@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fairlead/evals/score"
 	"fairlead/internal/fault"
 )
 
@@ -57,7 +58,7 @@ func XQuAD(folder, language string) (*Dataset, error) {
 					return nil, fault.New(fault.InvalidArgument, fault.ReasonBadRequest, "reading XQuAD: two questions of %s have the id %q", name, q.ID)
 				}
 				asked[q.ID] = true
-				d.Queries = append(d.Queries, Query{ID: q.ID, Text: q.Question, Grades: Grades{id: 1}})
+				d.Queries = append(d.Queries, Query{ID: q.ID, Text: q.Question, Grades: score.Grades{id: 1}})
 			}
 		}
 	}

@@ -31,7 +31,8 @@ func (s *Server) Import(name, template string) {
 	model := Model(1)
 	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(model))
 	s.post("/api/blobs/"+digest, http.StatusCreated, model)
-	create := map[string]any{"model": name, "files": map[string]string{"model.gguf": digest}, "stream": false}
+	create := map[string]any{"model": name, "files": map[string]string{"model.gguf": digest}, "stream": false,
+		"parameters": map[string]any{"num_thread": 1}} // more would wait for one another
 	if template != "" {
 		create["template"] = template
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"testing"
 
+	"fairlead/evals/score"
 	"fairlead/internal/ranking"
 	"fairlead/retrieval/analysis"
 	"fairlead/retrieval/retrievaltest"
@@ -77,7 +78,7 @@ func ndcg(x *index, queries []ranking.Query, names []string, languages ...string
 				found = append(found, names[id])
 			}
 		}
-		sum += ranking.NDCG(found, q.Grades, 10)
+		sum += score.NDCG(found, q.Grades, 10, score.Linear)
 		n++
 	}
 	return sum / float64(n)
@@ -121,7 +122,7 @@ func xquad(t *testing.T, language string) (paragraphs []string, questions []rank
 	for _, article := range file.Data {
 		for _, p := range article.Paragraphs {
 			for _, qa := range p.QAs {
-				questions = append(questions, ranking.Query{Text: qa.Question, Grades: ranking.Grades{strconv.Itoa(len(paragraphs)): 1}})
+				questions = append(questions, ranking.Query{Text: qa.Question, Grades: score.Grades{strconv.Itoa(len(paragraphs)): 1}})
 			}
 			paragraphs = append(paragraphs, p.Context)
 		}
@@ -147,7 +148,7 @@ func TestXQuADByWordsAlone(t *testing.T) {
 		}
 		for _, q := range questions {
 			for id := range q.Grades {
-				all = append(all, ranking.Query{Text: q.Text, Grades: ranking.Grades{language + id: 1}})
+				all = append(all, ranking.Query{Text: q.Text, Grades: score.Grades{language + id: 1}})
 			}
 		}
 		got := ndcg(x, questions, names, language)
