@@ -486,6 +486,37 @@ func TestCallsOutsideRuns(t *testing.T) {
 	}
 }
 
+func TestShadowsAndRollbacks(t *testing.T) {
+	tel, exporter := recording(t)
+	o := tel.Observer()
+	for _, s := range []orchestrator.Shadowed{
+		{Target: "triage@shadow", Outcome: orchestrator.ShadowAgreed, Likeness: 1, Duration: 20 * time.Millisecond},
+		{Target: "triage@shadow", Outcome: orchestrator.ShadowDiffered, Likeness: 0.6, Duration: 20 * time.Millisecond},
+		{Target: "triage@shadow", Outcome: orchestrator.ShadowFailed, Duration: time.Second},
+		{Target: "triage@shadow", Outcome: orchestrator.ShadowDropped},
+	} {
+		o.ShadowEnded(s)
+	}
+	tel.RolledBack("triage", true)
+	tel.RolledBack("other", true)
+	tel.RolledBack("other", false)
+	text := scrape(t, tel)
+	for _, want := range []string{
+		`fairlead_shadow_calls_total{outcome="agreed",target="triage@shadow"} 1`, `fairlead_shadow_calls_total{outcome="differed",target="triage@shadow"} 1`,
+		`fairlead_shadow_calls_total{outcome="failed",target="triage@shadow"} 1`, `fairlead_shadow_calls_total{outcome="dropped",target="triage@shadow"} 1`,
+		`fairlead_shadow_likeness_count{target="triage@shadow"} 2`, `fairlead_shadow_likeness_sum{target="triage@shadow"} 1.6`,
+		`fairlead_shadow_duration_seconds_count{target="triage@shadow"} 2`,
+		`fairlead_target_rolled_back{target="triage"} 1`, `fairlead_target_rolled_back{target="other"} 0`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("without %s", want)
+		}
+	}
+	if strings.Contains(text, "fairlead_upstream_attempts_total{") || len(exporter.GetSpans()) != 0 {
+		t.Error("a shadow counts as an attempt, or has a span of its own")
+	}
+}
+
 func TestNamesAreBounded(t *testing.T) {
 	tel, _ := recording(t)
 	for i := range maxNames + 50 {
