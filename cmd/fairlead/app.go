@@ -58,11 +58,20 @@ type openOptions struct {
 	store string
 	// tenant is whom a command that serves itself acts as. Empty: the local one.
 	tenant string
+	// offline is for a command that calls no model: nothing is looked for, and variables of the environment that are not
+	// set are no mistake.
+	offline bool
+	// wrap changes each target before the engine has it, and around is about every handler. Nil: nothing.
+	wrap   func(orchestrator.Target) orchestrator.Target
+	around func(http.Handler) http.Handler
 }
 
 // load reads the configuration that the flags name.
-func (p *program) load() (*config.Config, *config.Report, config.Options, error) {
-	o := config.Options{Path: p.config, Environ: p.environ, Set: map[string]string{}}
+func (p *program) load() (*config.Config, *config.Report, config.Options, error) { return p.loadFor(false) }
+
+// loadFor is load for a command that may call no model; see openOptions.
+func (p *program) loadFor(offline bool) (*config.Config, *config.Report, config.Options, error) {
+	o := config.Options{Path: p.config, Environ: p.environ, Set: map[string]string{}, Offline: offline}
 	for _, s := range p.settings {
 		path, text, ok := strings.Cut(s, "=")
 		if !ok {
@@ -88,8 +97,11 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	if a.config, a.report, a.options, err = p.load(); err != nil {
+	if a.config, a.report, a.options, err = p.loadFor(o.offline); err != nil {
 		return nil, err
+	}
+	if o.offline {
+		a.config.Discover = config.Discover{}
 	}
 	if o.own {
 		s := &a.config.Server
@@ -121,6 +133,11 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 		}
 		return a.fleet.close()
 	})
+	if o.wrap != nil {
+		for i := range a.fleet.config.Targets {
+			a.fleet.config.Targets[i] = o.wrap(a.fleet.config.Targets[i])
+		}
+	}
 	observer, err := a.observer(o.own)
 	if err != nil {
 		return nil, err
@@ -138,7 +155,7 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 	if err := a.openTraffic(ctx); err != nil {
 		return nil, err
 	}
-	return a, a.openServer()
+	return a, a.openServer(o.around)
 }
 
 func (p *program) logger(c *config.Config, own bool) (*slog.Logger, error) {
@@ -234,7 +251,7 @@ func (a *app) usageFolder() (string, error) {
 	return folder, nil
 }
 
-func (a *app) openServer() error {
+func (a *app) openServer(around func(http.Handler) http.Handler) error {
 	c := a.config.Server
 	api, err := rpc.New(rpc.Config{
 		Runner: a.engine, Router: a.engine, Inference: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
@@ -250,6 +267,9 @@ func (a *app) openServer() error {
 		mounts = append(mounts, server.Mount{Pattern: pattern, Handler: dialect, MaxBody: int64(c.ReadLimit), Refuse: openaihttp.Refuse})
 	}
 	for i := range mounts {
+		if around != nil {
+			mounts[i].Handler = around(mounts[i].Handler)
+		}
 		mounts[i].Handler = a.telemetry.Trace(mounts[i].Pattern, bounded(mounts[i].Handler, c.RequestTimeout))
 	}
 	var metrics http.Handler

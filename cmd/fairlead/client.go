@@ -32,6 +32,7 @@ type client struct {
 	routing   fairleadv1connect.RoutingServiceClient
 	admin     fairleadv1connect.AdminServiceClient
 	models    fairleadv1connect.ModelServiceClient
+	inference fairleadv1connect.InferenceServiceClient
 	close     func() error
 }
 
@@ -46,6 +47,7 @@ func newClient(address string, transport http.RoundTripper) *client {
 		routing:   fairleadv1connect.NewRoutingServiceClient(h, address),
 		admin:     fairleadv1connect.NewAdminServiceClient(h, address),
 		models:    fairleadv1connect.NewModelServiceClient(h, address),
+		inference: fairleadv1connect.NewInferenceServiceClient(h, address),
 		close:     func() error { h.CloseIdleConnections(); return nil },
 	}
 }

@@ -20,6 +20,8 @@ type Options struct {
 	Path string
 	// Environ is the environment as "NAME=value". Nil: the process's own.
 	Environ []string
+	// Offline is for who calls no backend: a variable that is not set stands for the text "offline".
+	Offline bool
 	// Set is what flags say: text by path, such as "server.listen".
 	Set map[string]string
 	// Base holds where nothing else says a thing; entries of its maps stay beside those of the file. Nil: the
@@ -72,7 +74,13 @@ func load(o Options, data []byte) (*Config, *Report, error) {
 		}
 	}
 	d := &decoder{
-		file: o.Path, lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+		file: o.Path, lookup: func(name string) (string, bool) {
+			v, ok := env[name]
+			if !ok && o.Offline {
+				return "offline", true
+			}
+			return v, ok
+		},
 		anchors: map[string]ast.Node{}, report: &Report{origins: map[string]Origin{}},
 	}
 	c := defaults()
