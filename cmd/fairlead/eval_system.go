@@ -150,7 +150,7 @@ func (s *evalSystem) ask(ctx context.Context, q *evals.Question) (*evals.Answer,
 		if err != nil {
 			return broke(err, nil), nil
 		}
-		return follow(ctx, s, stream), nil
+		return gather(ctx, s, stream), nil
 	case u.Policy != "", u.Target != "":
 		req, err := chatOf(q)
 		if err != nil {
@@ -160,7 +160,7 @@ func (s *evalSystem) ask(ctx context.Context, q *evals.Question) (*evals.Answer,
 		if err != nil {
 			return broke(err, nil), nil
 		}
-		return follow(ctx, s, stream), nil
+		return gather(ctx, s, stream), nil
 	case u.Classifier != "":
 		return s.classify(ctx, q)
 	default:
@@ -279,10 +279,10 @@ func broke(err error, got *evals.Answer) *evals.Answer {
 	return got
 }
 
-// follow reads a run to its end and makes an answer of what it told.
-func follow[T any, M eventful[T]](ctx context.Context, s *evalSystem, stream *connect.ServerStreamForClient[T]) *evals.Answer {
+// gather reads a run to its end and makes an answer of what it told.
+func gather[T any, M eventful[T]](ctx context.Context, s *evalSystem, stream *connect.ServerStreamForClient[T]) *evals.Answer {
 	defer func() { _ = stream.Close() }() // what matters of the end is in Err
-	f := &follower{answer: &evals.Answer{}, began: time.Now()}
+	f := &gathering{answer: &evals.Answer{}, began: time.Now()}
 	for stream.Receive() {
 		f.event(M(stream.Msg()).GetEvent())
 	}
@@ -298,15 +298,15 @@ func follow[T any, M eventful[T]](ctx context.Context, s *evalSystem, stream *co
 	return f.answer
 }
 
-// follower makes an answer of events.
-type follower struct {
+// gathering makes an answer of events.
+type gathering struct {
 	answer     *evals.Answer
 	began      time.Time
 	collection string
 	places     []string
 }
 
-func (f *follower) event(e *fairleadv1.Event) {
+func (f *gathering) event(e *fairleadv1.Event) {
 	a := f.answer
 	switch k := e.GetKind().(type) {
 	case *fairleadv1.Event_RouteDecided:
