@@ -27,8 +27,8 @@ type Hosted struct {
 	Handler http.Handler
 	// Ready is a model that would answer. Required. Missing is one that the server does not have; empty: it serves any name.
 	Ready, Missing string
-	// Unsupported names what the server cannot be asked, of "list", "versions of all", "load", "pull" and "warm":
-	// KindUnsupported.
+	// Unsupported names what the server cannot be asked, of "list", "versions of all", "load", "pull", "warm" and "warm of a
+	// missing model": KindUnsupported.
 	Unsupported []string
 }
 
@@ -97,7 +97,11 @@ func RunHosted(t *testing.T, h Hosted) {
 		adapter := h.New(t, Endpoint{URL: hosted(t, h.Handler) + h.Base, Key: secretKey})
 		for _, a := range askings(adapter, h.Missing) {
 			if a.name == "ready" || a.name == "versions" || a.name == "warm" {
-				t.Run(a.name, func(t *testing.T) { wantKind(t, a.ask(lasting), providers.KindNotFound) })
+				want := providers.KindNotFound
+				if a.name == "warm" && slices.Contains(h.Unsupported, "warm of a missing model") {
+					want = providers.KindUnsupported
+				}
+				t.Run(a.name, func(t *testing.T) { wantKind(t, a.ask(lasting), want) })
 			}
 		}
 	})
