@@ -23,6 +23,12 @@ func (r *runner) report() *Report {
 	return out
 }
 
+// Rejudge holds a report to a suite's gates and another baseline.
+func (r *Report) Rejudge(s *Suite, baseline *Baseline) {
+	r.Notes = nil
+	r.summarise(s.Scorers, baseline)
+}
+
 // summarise reckons what follows from the runs: sums, intervals, comparisons and verdicts.
 func (r *Report) summarise(scorers []Scorer, baseline *Baseline) {
 	r.Totals = totals(r.Cases)
