@@ -162,9 +162,9 @@ func (s *shadows) leave(cancel *context.CancelCauseFunc) {
 }
 
 // shade makes a call that a target answered to its shadow as well, where it has one and the call is of the sample. It
-// does not wait for it. Nothing of it is the caller's: no money, no event and no time. make is called at once, and only
-// when there will be a call.
-func (r *run) shade(ctx context.Context, t *target, l label.Label, path string, tokens int, make func() aside) {
+// does not wait for it. Nothing of it is the caller's: no money, no event and no time. prepare is called at once, and
+// only when there will be a call.
+func (r *run) shade(ctx context.Context, t *target, l label.Label, path string, tokens int, prepare func() aside) {
 	shadow := t.shadow
 	if shadow == nil || l > shadow.Clearance || !observe.ProbeShare(r.id+"\x00"+path+"\x00"+shadow.Name, t.Shadow.Percent/100) {
 		return
@@ -181,7 +181,7 @@ func (r *run) shade(ctx context.Context, t *target, l label.Label, path string, 
 		c.tell(ShadowDropped, 0, 0)
 		return
 	}
-	ask := make()
+	ask := prepare()
 	go func() {
 		defer cancel(nil)
 		defer c.end()

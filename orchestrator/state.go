@@ -73,9 +73,7 @@ func newState(c Config) (*state, error) {
 		default:
 			made := newTarget(t)
 			st.byName[t.Name], st.every[t.Name] = made, made
-			for _, err := range st.variants(made) {
-				problems = append(problems, err)
-			}
+			problems = append(problems, st.variants(made)...)
 		}
 	}
 	meters := map[string]*meter{}

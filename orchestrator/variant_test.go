@@ -325,6 +325,13 @@ func TestARollbackCountsForTheNextAttempt(t *testing.T) {
 		if tr, _ := e.Traffic("triage"); !tr.RolledBack {
 			t.Errorf("%+v", tr)
 		}
+		// It outlives a change of the configuration.
+		if err := e.Configure(configOf(t, with(target("triage", 0.9, says("old")), 100, says("new")))); err != nil {
+			t.Fatal(err)
+		}
+		if got := gets(t, e, caller(1)); got != "old" {
+			t.Errorf("configured anew: %q", got)
+		}
 		e.SetTraffic(nil)
 		if tr, _ := e.Traffic("triage"); tr.RolledBack {
 			t.Errorf("%+v", tr)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"fairlead/internal/config"
@@ -199,6 +200,7 @@ func (f *fleet) has(name string) bool {
 
 // found adds a discovered target, unless the file has given its name to another.
 func (f *fleet) found(t orchestrator.Target, why string) {
+	t.Name = strings.ReplaceAll(t.Name, "@", "-") // an @ is what the names of variants have
 	if f.has(t.Name) {
 		f.notes = append(f.notes, t.Name+" was found and left out: there is already a target of this name")
 		return
@@ -228,7 +230,12 @@ func (f *fleet) configured(name string, t config.Target, b config.Backend, made 
 		out.Quality = *t.Quality
 	}
 	out.Price, out.Encoding = b.Price(t.Price), encoding(b.Kind, t.Model)
+	out.Cache = t.CacheTime(b.Kind)
+	if t.Batch != nil {
+		out.Batch = orchestrator.Batch{Max: t.Batch.Max, Delay: t.Batch.Delay}
+	}
 	if made.predictor != nil {
+		out.Predictor, out.Signature = made.predictor, t.Signature
 		if err := pipelined(&out, t, made.predictor); err != nil {
 			return fmt.Errorf("targets.%s.%w", name, err)
 		}

@@ -87,7 +87,7 @@ func (a *app) announce(address string) {
 
 func (a *app) fleetLog() {
 	for _, t := range a.engine.Targets() {
-		a.logger.Info("target", "name", t.Target.Name, "does", t.Target.Does.String(), "clearance", t.Target.Clearance.String(), "why", a.fleet.why[t.Target.Name])
+		a.logger.Info("target", "name", t.Target.Name, "does", t.Target.Does.String(), "clearance", t.Target.Clearance.String(), "why", a.fleet.why[t.Target.Named()])
 	}
 	for _, note := range a.fleet.notes {
 		a.logger.Info(note)

@@ -19,7 +19,7 @@ func TestTrafficIsTheOperators(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tx.Rollback(t.Context()) //nolint:errcheck // after a commit it does nothing
+		defer tx.Rollback(t.Context())
 		if _, err := tx.Exec(t.Context(), "SELECT set_config($1, $2, true), set_config('search_path', 'fairlead', true)", name, value); err != nil {
 			t.Fatal(err)
 		}
