@@ -7,6 +7,10 @@
 // cut and one that ended both give io.EOF; its request type cannot say a temperature of 0, an empty tool
 // result or a field that it does not know; its answer types fail on fields that we do not need.
 //
+// Where the program behind the URL is known (Config.Server), it is asked on its own pages, next to "/v1", whether it is there,
+// what its models can do and how busy it is. These pages are read with small limits of their own, and metrics by the lines
+// that are wanted alone.
+//
 // What counts as the end of a stream is written in package providertest. A refusal of the model comes as
 // text with FinishContentFilter. A finish_reason that we do not know is an error: we could not tell
 // whether the answer is whole.

@@ -62,7 +62,7 @@ const maxCount = 1e9
 // Load says how busy the server is; see providers.LoadReporter. Where it counts several models apart, the model's counts are
 // given, and those of all where it counts none of this name: an adapter counts as its base model. Engines that work side by
 // side are added up, and their caches averaged. Without Config.Server, for LM Studio, and for servers that were
-// started without metrics it is KindUnsupported.
+// started without metrics it is KindUnsupported; a program that ServerAuto does not know is KindProtocol.
 func (c *Client) Load(ctx context.Context, model string) (providers.Load, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -79,6 +79,9 @@ func (c *Client) load(ctx context.Context, model string) (providers.Load, *provi
 	program, e := c.program(ctx)
 	if e != nil {
 		return none, e
+	}
+	if program == serverUnknown { // which may change, so it is not that it never tells
+		return none, c.fail(providers.KindProtocol, model, "which program it is was not found out: set server")
 	}
 	g, known := gauges[program]
 	if !known {

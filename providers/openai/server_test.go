@@ -400,7 +400,7 @@ func TestAutoAndAnUnknownProgram(t *testing.T) {
 			t.Errorf("it answers: %v", err)
 		}
 		first := len(p.requests())
-		if _, err := c.Load(t.Context(), "m"); providers.KindOf(err) != providers.KindUnsupported {
+		if _, err := c.Load(t.Context(), "m"); providers.KindOf(err) != providers.KindProtocol {
 			t.Errorf("load: %v", err)
 		}
 		if err := c.Ready(t.Context(), "m", ""); err != nil {
