@@ -68,7 +68,7 @@ func (f *fleet) findOllama(ctx context.Context, getenv func(string) string) erro
 		if does == 0 {
 			does = providers.Chat
 		}
-		f.found(orchestrator.Target{Generator: client, Embedder: client, Encoding: encoding(config.KindOllama, m.Name), Server: client, Lazy: true, Target: routing.Target{
+		f.found(orchestrator.Target{Generator: client, Embedder: client, Cache: config.DefaultCache, Encoding: encoding(config.KindOllama, m.Name), Server: client, Lazy: true, Target: routing.Target{
 			Name: strings.ReplaceAll(m.Name, "/", "-"), Backend: "ollama", Kind: config.KindOllama, Model: m.Name, Does: does, Context: m.Context,
 			Clearance: clearance, Price: &providers.Price{}, Quality: qualityOllama, Origin: "found",
 		}}, "found: Ollama answers at "+address)
@@ -121,7 +121,7 @@ func (f *fleet) findOpenAI(getenv func(string) string) error {
 		Does: providers.Chat | providers.Tools | providers.JSON | providers.Vision, Clearance: label.Internal,
 		Price: &providers.Price{Input: 0.25, CachedInput: &cached, Output: 2},
 	}}, why)
-	f.found(orchestrator.Target{Embedder: client, Encoding: tokens.For("text-embedding-3-small"), Target: routing.Target{
+	f.found(orchestrator.Target{Embedder: client, Cache: config.DefaultCache, Encoding: tokens.For("text-embedding-3-small"), Target: routing.Target{
 		Name: "text-embedding-3-small", Backend: "openai", Kind: config.KindOpenAI, Model: "text-embedding-3-small", Context: 8191, Quality: -1,
 		Origin: "found", Does: providers.Embed, Clearance: label.Internal, Price: &providers.Price{Input: 0.02},
 	}}, why)

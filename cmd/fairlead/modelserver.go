@@ -64,8 +64,12 @@ func (f *fleet) traced(ctx context.Context, method string, req, reply any, c *gr
 	return call(ctx, method, req, reply, c, options...)
 }
 
-// pipelined gives a target the classifier or embedder that its input and output declare. Errors begin with the key.
+// pipelined gives a target the classifier or embedder that its input and output declare, if they do. Errors begin with
+// the key.
 func pipelined(out *orchestrator.Target, t config.Target, predictor providers.Predictor) error {
+	if t.Input == nil && t.Output == nil {
+		return nil // callers give it tensors
+	}
 	if t.Input != nil && t.Input.Example != nil {
 		client, ok := predictor.(*tfserving.Client)
 		if !ok {

@@ -34,7 +34,7 @@ backends:
 		`b: { kind: openinference, url: "http://h:1", check: outputs }`:                                            "backends.b.check: ",
 		`b: { kind: openinference, url: "http://h:1", management_url: "http://h:2" }`:                              "backends.b.management_url: is for kind torchserve",
 		`b: { kind: torchserve, url: "http://h:1", management_url: "grpc://h:2" }`:                                 "backends.b.management_url: want an address",
-		`b: { kind: torchserve, url: "http://h:1", management_key: "${K:-secret}" }`:                                       "backends.b.management_key: has no management_url",
+		`b: { kind: torchserve, url: "http://h:1", management_key: "${K:-secret}" }`:                               "backends.b.management_key: has no management_url",
 		`b: { kind: torchserve, url: "http://h:1", timeouts: { call: 0s } }`:                                       "backends.b.timeouts.call: ",
 		`b: { kind: torchserve, url: "http://h:1", management_url: "https://user:canary@h:2" }`:                    "backends.b.management_url: ",
 		`b: { kind: ollama, server: vllm }`:                                                                        "backends.b.server: is for kind openai",

@@ -41,9 +41,7 @@ func (c *Config) complete() {
 			case KindHashing:
 				t.Does = []string{"embed"}
 			case KindTFServing, KindOpenInference, KindTorchServe:
-				if made := t.made(); made != "" {
-					t.Does = []string{made}
-				}
+				t.Does = t.can()
 			default:
 				t.Does = []string{"chat"}
 			}

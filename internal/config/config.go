@@ -168,11 +168,11 @@ type Target struct {
 	Does    []string `yaml:"does" enum:"chat,tools,json,vision,embed,classify,extract,predict" defaultdoc:"[chat]; extractive: [extract]; hashing: [embed]; model servers: what output says, and predict" doc:"What the model can do."`
 
 	Signature string  `yaml:"signature" defaultdoc:"the server's own" doc:"Kind tfserving: the way of calling the model, as saved_model_cli shows it. Kind torchserve: what a body is, json, text or bytes."`
-	Input     *Input  `yaml:"input" doc:"Model servers: what becomes of a text or a picture before the model. Exactly one of text, tokens, image, features and example."`
+	Input     *Input  `yaml:"input" doc:"Model servers: what becomes of a text or a picture before the model. Exactly one of text, tokens, image, features and example. Without input and output the target only predicts: callers and chains give it tensors."`
 	Output    *Output `yaml:"output" doc:"Model servers: what becomes of the model's numbers. Exactly one of classes and embedding."`
 
 	Batch  *Batch         `yaml:"batch" doc:"Calls for classes, vectors and tensors that come at the same time are made as one, which servers with a fixed cost per call thank with many times the throughput. Without it each is made by itself."`
-	Cache  *time.Duration `yaml:"cache" min:"0s" defaultdoc:"10m for targets that classify or embed; 0s for others" doc:"How long classes and vectors are kept in memory, for the same text of the same tenant and the same version of the model. 0s: they are not."`
+	Cache  *time.Duration `yaml:"cache" min:"0s" defaultdoc:"10m for targets on servers that classify or embed; 0s for others" doc:"How long classes and vectors are kept in memory, for the same text, picture or record of the same tenant and the same version of the model. All of them together take 64 MiB at most. Passages that are indexed are not kept. 0s: nothing is."`
 	Canary *Canary        `yaml:"canary" doc:"Another version that a share of the callers get, each always the same one."`
 	Shadow *Shadow        `yaml:"shadow" doc:"Another version that is asked beside, whose answers are compared and given to nobody. Callers do not pay for it."`
 

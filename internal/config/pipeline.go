@@ -1,5 +1,12 @@
 package config
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
 // Input is what becomes of what a caller sends, before a model on a model server.
 type Input struct {
 	Batch    int            `yaml:"batch" default:"32" min:"1" max:"4096" doc:"The most texts, pictures or records in one call; more of them become several calls, one after the other."`
@@ -109,9 +116,9 @@ func (k *checker) tensors(at string, b Backend, t Target) {
 	if b.Kind == KindTorchServe && t.Input != nil && t.Input.Text == nil {
 		k.wrong(at+".input", "TorchServe takes no tensors: want text, each of which is the body of a call")
 	}
-	if t.Input == nil {
+	if t.Input == nil && t.Output != nil {
 		k.wrong(at+".input", "must be set: want text, tokens, image, features or example, as the model takes it")
-	} else {
+	} else if t.Input != nil {
 		k.input(at+".input", t.Input)
 	}
 	switch {
@@ -123,20 +130,66 @@ func (k *checker) tensors(at string, b Backend, t Target) {
 			k.wrong(at+".output", "is not for input.example, whose answers are classes already: leave it out")
 			return
 		}
+	case t.Input == nil && t.Output == nil: // it only runs its model over tensors
 	case t.Output == nil || (t.Output.Classes == nil) == (t.Output.Embedding == nil):
-		k.wrong(at+".output", "must be set: want one of classes and embedding")
+		k.wrong(at+".output", "must be set: want one of classes and embedding; without input and output the target only predicts")
 		return
 	default:
 		k.output(at+".output", t.Output)
 	}
-	want := t.made()
+	can := t.can()
 	for _, does := range t.Does {
-		if does != want {
-			k.wrong(at+".does", "a target with this output does [%s] and nothing else", want)
+		if !slices.Contains(can, does) {
+			k.wrong(at+".does", "a target with this output does [%s] and nothing else", strings.Join(can, ", "))
 			return
 		}
 	}
 }
+
+// can gives all that a target of a model server can do.
+func (t *Target) can() []string {
+	if made := t.made(); made != "" {
+		return []string{made, "predict"}
+	}
+	return []string{"predict"}
+}
+
+// inPieces are what is answered in one piece, and so can be batched.
+var inPieces = []string{"classify", "embed", "predict"}
+
+// together checks what a target says of calls that are made as one, and of answers that are kept.
+func (k *checker) together(at string, b Backend, t Target) {
+	does := func(what ...string) bool {
+		return slices.ContainsFunc(t.Does, func(d string) bool { return slices.Contains(what, d) })
+	}
+	if t.Batch != nil && (!does(inPieces...) || inProcess(b.Kind)) {
+		k.wrong(at+".batch", "is for targets on servers that classify, embed or predict: leave it out")
+	}
+	if t.Cache != nil && *t.Cache > 0 && !does("classify", "embed") {
+		k.wrong(at+".cache", "is for targets that classify or embed: leave it out")
+	}
+	if t.Batch != nil && t.Input != nil && t.Batch.Max > t.Input.Batch {
+		k.unsure = append(k.unsure, Problem{Path: at + ".batch.max", Text: fmt.Sprintf(
+			"it is more than input.batch, so that one call becomes several, one after the other: set input.batch to %d as well", t.Batch.Max)})
+	}
+	if !servesTensors(b.Kind) && b.Kind != "" && slices.Contains(t.Does, "predict") {
+		k.wrong(at+".does", "kind %s does not predict", b.Kind)
+	}
+}
+
+// CacheTime gives how long the target's answers are kept, on a backend of a kind.
+func (t *Target) CacheTime(kind string) time.Duration {
+	switch {
+	case t.Cache != nil:
+		return *t.Cache
+	case inProcess(kind) || !slices.Contains(t.Does, "classify") && !slices.Contains(t.Does, "embed"):
+		return 0
+	}
+	return DefaultCache
+}
+
+// DefaultCache is how long classes and vectors are kept where nothing is said.
+const DefaultCache = 10 * time.Minute
 
 // made gives what a target of a model server can do.
 func (t *Target) made() string {

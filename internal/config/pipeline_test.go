@@ -53,8 +53,9 @@ func TestModelServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"intent": "classify", "topics": "classify", "minilm": "embed", "photos": "classify", "churn": "classify"} {
-		if got := c.Targets[name].Does; len(got) != 1 || got[0] != want {
+	for name, want := range map[string]string{"intent": "classify,predict", "topics": "classify,predict", "minilm": "embed,predict",
+		"photos": "classify,predict", "churn": "classify"} { // churn says so itself
+		if got := strings.Join(c.Targets[name].Does, ","); got != want {
 			t.Errorf("%s does %v, want %s", name, got, want)
 		}
 	}
@@ -122,7 +123,14 @@ func TestMistakesOfModelServers(t *testing.T) {
 		target("backend: tf, input: { text: { tensor: x } }, output: { classes: { labels: [a, b] } }"):                         "targets.t.output.classes.tensor: must be set",
 		target("backend: tf, input: { text: { tensor: x } }, output: { classes: { tensor: s, labels: [a], temperature: 2 } }"): "targets.t.output.classes.temperature: is for logits",
 		target("backend: tf, input: { text: { tensor: x } }, output: { embedding: {} }"):                                       "targets.t.output.embedding.tensor: must be set",
-		target("backend: tf, input: { text: { tensor: x } }, does: [embed], " + out):                                           "targets.t.does: a target with this output does [classify]",
+		target("backend: tf, input: { text: { tensor: x } }, does: [embed], " + out):                                           "targets.t.does: a target with this output does [classify, predict]",
+		target("backend: tf, does: [classify]"):                                                                                "targets.t.does: a target with this output does [predict]",
+		target("backend: tf, input: { text: { tensor: x } }"):                                                                  "targets.t.output: must be set: want one of classes and embedding; without input and output the target only predicts",
+		target("backend: chat, does: [predict]"):                                                                               "targets.t.does: kind scripted does not predict",
+		target("backend: chat, batch: { max: 4 }"):                                                                             "targets.t.batch: is for targets on servers that classify",
+		target("backend: tf, cache: 1m"):                                                                                       "targets.t.cache: is for targets that classify or embed",
+		target("backend: tf, batch: { max: 1 }"):                                                                               "targets.t.batch.max",
+		target("backend: tf, batch: { delay: 2s }"):                                                                            "targets.t.batch.delay",
 		target("backend: ts, input: { features: { list: [{ name: a }] } }, " + out):                                            "targets.t.input: TorchServe takes no tensors",
 		target("backend: oi, input: { example: {} }"):                                                                          "targets.t.input.example: is for kind tfserving",
 		target("backend: tf, input: { example: {} }, " + out):                                                                  "targets.t.output: is not for input.example",

@@ -10,8 +10,8 @@ type Health struct {
 
 // Batch is how calls that come at the same time are made as one.
 type Batch struct {
-	Max   int           `yaml:"max" default:"32" min:"2" max:"4096" doc:"The most items of one call."`
-	Delay time.Duration `yaml:"delay" default:"5ms" min:"0s" max:"1s" doc:"The most time that the first item waits for others. 0s: only what comes while a call is under way goes together."`
+	Max   int           `yaml:"max" default:"32" min:"2" max:"4096" doc:"The most items of one call: texts, pictures, or rows of tensors. What one caller sends is never taken apart."`
+	Delay time.Duration `yaml:"delay" default:"5ms" min:"0s" max:"1s" doc:"The most time that the first item waits for others. What comes while a call is under way goes together when that one is over, if not sooner. 0s: nobody waits for others, but for a call that is under way."`
 }
 
 // Canary is another version that a share of the callers get.

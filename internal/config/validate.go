@@ -232,6 +232,7 @@ func (k *checker) target(at, name string, t Target) {
 	}
 	if ok {
 		k.tensors(at, b, t)
+		k.together(at, b, t)
 		k.traffic(at, name, b, t)
 	}
 }

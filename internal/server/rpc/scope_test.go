@@ -41,6 +41,7 @@ var needed = map[string]auth.Scopes{
 	"AdminService/RevokeKey": auth.Admin, "AdminService/Usage": auth.Admin,
 	"AdminService/CreateTenant": auth.Operator, "AdminService/ListTenants": auth.Operator,
 	"AdminService/DisableTenant": auth.Operator, "AdminService/DeleteTenant": auth.Operator,
+	"InferenceService/Classify": auth.Chat, "InferenceService/Embed": auth.Chat, "InferenceService/Predict": auth.Chat,
 	"ModelService/ListModels": auth.Admin, "ModelService/WarmModel": auth.Operator, "ModelService/PullModel": auth.Operator,
 	"ModelService/RollbackModel": auth.Operator, "ModelService/ResumeModel": auth.Operator, "ModelService/ListRollbacks": auth.Operator,
 }
@@ -79,7 +80,7 @@ func scopesFromHeader(c *server.Config) {
 
 func TestEveryProcedureNeedsItsScope(t *testing.T) {
 	r := echo()
-	f := startWith(t, rpc.Config{Runner: r, Router: r, Usage: nobody{}, Models: &shelf{}}, scopesFromHeader)
+	f := startWith(t, rpc.Config{Runner: r, Router: r, Usage: nobody{}, Models: &shelf{}, Inference: &inference{}}, scopesFromHeader)
 	all := procedures()
 	if len(all) != len(needed) {
 		t.Errorf("%d procedures, and scopes of %d", len(all), len(needed))
