@@ -125,7 +125,7 @@ func notReady(a *health.Answer) string {
 		providers.ModelBroken:    "its model cannot be loaded",
 	}[a.State]
 	if a.Lazy && a.State == providers.ModelAbsent {
-		text += ": the next call loads it"
+		return text + ": the next call loads it"
 	}
 	if text == "" {
 		text = "its model is not ready"
