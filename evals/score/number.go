@@ -153,8 +153,11 @@ func digit(r rune) int {
 	return -1
 }
 
-// maxNumeral bounds how long a number is read, in bytes.
-const maxNumeral = 512
+// maxNumeral bounds how long a number is read, in bytes, and maxGroups in groups of digits: what is longer is none.
+const (
+	maxNumeral = 512
+	maxGroups  = 24
+)
 
 // numeral reads the number at the start of a text, which is a digit. It gives the number as Go writes it, and its
 // length in bytes.
@@ -179,7 +182,7 @@ func numeral(text string, comma bool) (literal string, length int) {
 		groups, ends = append(groups, run.String()), append(ends, at)
 		r, size := utf8.DecodeRuneInString(text[at:])
 		next, _ := utf8.DecodeRuneInString(text[at+size:])
-		if !strings.ContainsRune(".,'’_٬٫\u00a0\u202f\u2009", r) || r == utf8.RuneError || digit(next) < 0 {
+		if !strings.ContainsRune(".,'’_٬٫\u00a0\u202f\u2009", r) || r == utf8.RuneError || digit(next) < 0 || len(groups) == maxGroups {
 			break
 		}
 		marks, at = append(marks, r), at+size

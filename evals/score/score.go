@@ -69,7 +69,7 @@ func (b Bar) graded(value float64, format string, args ...any) Score {
 		s.Value = 0
 	}
 	if b.Min != nil {
-		pass := s.Value >= *b.Min
+		pass := s.Value >= *b.Min-1e-12 // a mean of parts may be off by its rounding
 		s.Pass = &pass
 	}
 	return s

@@ -20,7 +20,7 @@ type Gate struct {
 	// p < 0.025, one-sided. Where nothing changed it is red in at most 1 of 40 runs. It cannot see less than
 	// Comparison.Detectable: green means "not shown to be worse", never "shown not to be".
 	NoWorse *float64 `yaml:"no_worse_than" json:"no_worse_than,omitempty"`
-	// Within asks for proof (non-inferiority): red unless the interval of the difference lies above -Within as a whole.
+	// Within asks for proof (non-inferiority): red unless the interval of the difference lies at or above -Within as a whole.
 	// A suite that is too small for it is red although nothing changed: see CasesFor.
 	Within *float64 `yaml:"proven_within" json:"proven_within,omitempty"`
 	// MaxFailed is how many cases may have no score, because it could not be measured. Default 0: what was not measured
@@ -76,6 +76,9 @@ func (v *Verdict) find(rule string, green bool, format string, args ...any) {
 	v.Green = v.Green && green
 }
 
+// rounding is what sums of scores may be off by.
+const rounding = 1e-12
+
 // lostShown is how many cases a verdict names.
 const lostShown = 5
 
@@ -87,7 +90,7 @@ func (g Gate) Judge(run Estimate, c *Comparison, failed int) Verdict {
 		v.find("max_failed", false, "%d cases have no score, and %d may", failed, g.MaxFailed)
 	}
 	if g.Min != nil {
-		v.find("min", run.Mean >= *g.Min, "the mean is %.4f [%.4f, %.4f], and must be %.4f", run.Mean, run.Low, run.High, *g.Min)
+		v.find("min", run.Mean >= *g.Min-rounding, "the mean is %.4f [%.4f, %.4f], and must be %.4f", run.Mean, run.Low, run.High, *g.Min)
 	}
 	if !g.NeedsBaseline() {
 		return v
@@ -100,8 +103,7 @@ func (g Gate) Judge(run Estimate, c *Comparison, failed int) Verdict {
 	v.Green = true
 	d := c.Difference
 	if g.MaxDrop != nil {
-		// What is off by the rounding of sums is not below.
-		v.find("max_drop", -d.Mean <= *g.MaxDrop+1e-12, "the mean fell by %.4f, and may by %.4f", -d.Mean, *g.MaxDrop)
+		v.find("max_drop", -d.Mean <= *g.MaxDrop+rounding, "the mean fell by %.4f, and may by %.4f", -d.Mean, *g.MaxDrop)
 	}
 	if g.NoWorse != nil {
 		alpha := g.Alpha
@@ -114,7 +116,7 @@ func (g Gate) Judge(run Estimate, c *Comparison, failed int) Verdict {
 			d.Mean, d.Low, d.High, v.P, c.Cases, c.Detectable)
 	}
 	if g.Within != nil {
-		v.find("proven_within", d.Low > -*g.Within, "the difference is at least %+.4f, and must be shown to be above %+.4f", d.Low, -*g.Within)
+		v.find("proven_within", d.Low >= -*g.Within-rounding, "the difference is at least %+.4f, and must be shown to be at least %+.4f", d.Low, -*g.Within)
 	}
 	if !v.Green {
 		v.Lost = c.Lost(lostShown)
