@@ -18,7 +18,7 @@ func (p *program) modelsCommand() *cobra.Command {
 		Long: `Asks the servers behind the targets which versions of their models they have, whether they would answer now, and how busy
 they are. A server that does not answer is told of as such.
 
-On a server of yours that needs a key: with the scope admin, and with operator to warm, pull, roll back and resume.`,
+On a server that asks for keys it takes one with the scope admin, and with operator to warm, pull, roll back and resume.`,
 		Example: `  fairlead models
   fairlead models topics
   fairlead models warm local-8b`,
