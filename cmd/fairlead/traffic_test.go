@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fairlead/providers/tfserving/tfservingtest"
 )
 
 // variety is a target with a canary that everybody gets, and a shadow.
@@ -153,6 +155,49 @@ func TestARollbackOnEveryReplica(t *testing.T) {
 	}
 	if text := here.log.String(); strings.Count(text, "target rolled back") != 1 || !strings.Contains(text, "by=default/local") {
 		t.Errorf("log:\n%s", text)
+	}
+}
+
+// A new version on a model server that has been trained wrong: it is compared, tried on callers, and taken away.
+func TestANewVersionOnAModelServer(t *testing.T) {
+	const question = "my invoice is wrong, please refund the payment"
+	m := modelServer(t)
+	wrong := tfservingtest.Corpus()
+	for i, s := range wrong {
+		wrong[i].Class = map[string]string{"billing": "travel", "travel": "billing", "technical": "technical"}[s.Class]
+	}
+	m.Put("topics", 2, &tfservingtest.Version{Regressor: tfservingtest.Train(wrong), Input: "text"})
+	m.Label("topics", "stable", 1)
+	m.Label("topics", "canary", 2)
+	address, _ := m.GRPC(t)
+	t.Chdir(t.TempDir())
+	write(t, filepath.Join("chains", "triage.yaml"), triage)
+	start := func(variant string) *served {
+		return serve(t, "--config", write(t, "fairlead.yaml", strings.NewReplacer("URL", "grpc://"+address, "OUTPUT", byName, "model: topics", "model: topics\n    version: stable\n    "+variant).Replace(triageConfig)))
+	}
+	ask := func(s *served) string {
+		t.Helper()
+		return succeed(t, "ask", "--server", s.address, "--chain", "triage", "--explain", question)
+	}
+	beside := start("shadow: { version: canary }")
+	for range 3 { // after the first, the answer comes from the cache, and nobody is asked
+		if out := ask(beside); !strings.Contains(out, "<billing> <billing>") {
+			t.Errorf("with a shadow:\n%s", out)
+		}
+	}
+	eventually(t, "the versions are compared", func() bool {
+		_, _, text := fetch(t, httpClient(t), http.MethodGet, beside.address+"/metrics", "", "")
+		return strings.Contains(text, `fairlead_shadow_calls_total{outcome="differed",target="topics@shadow"} 1`)
+	})
+	beside.stop()
+
+	tried := start("canary: { version: canary, percent: 100 }")
+	if out := ask(tried); !strings.Contains(out, "<else> <travel>") || !strings.Contains(out, "topics@canary") {
+		t.Errorf("with the canary:\n%s", out)
+	}
+	succeed(t, "models", "rollback", "topics", "--server", tried.address)
+	if out := ask(tried); !strings.Contains(out, "<billing> <billing>") || strings.Contains(out, "topics@canary") {
+		t.Errorf("rolled back:\n%s", out)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/traffic"
 	"fairlead/providers"
+	"fairlead/providers/scripted"
 )
 
 // openTraffic brings the engine in step with what was rolled back, before it answers anybody.
@@ -36,6 +37,11 @@ func variants(out *orchestrator.Target, t config.Target, predictor providers.Pre
 			named.Version = version
 		}
 		v.Model, v.Version, v.Encoding = named.Model, named.Version, encoding(stable.Kind, named.Model)
+		if stable.Kind == config.KindScripted {
+			if _, err := scripted.Parse(v.Model); err != nil {
+				return nil, fmt.Errorf("%s: %w", key, err)
+			}
+		}
 		if predictor == nil {
 			return v, nil
 		}
