@@ -5,7 +5,8 @@ import (
 	"syscall"
 )
 
-// apart gives the server a group of processes of its own, and the kernel's word to end it with the tests.
+// apart gives the server a group of processes of its own, and the kernel's word to end it with the tests. What an Ollama has
+// started itself outlives tests that end without ending it, as by a time-out.
 func apart() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
