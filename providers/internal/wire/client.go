@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fairlead/providers"
@@ -187,12 +190,8 @@ func (c *Client) Send(ctx context.Context, r Request) (*Call, *providers.Error) 
 	req.Header.Set("Accept-Encoding", "identity")
 	if r.Body != nil {
 		req.Header.Set("Content-Type", r.ContentType)
-		// Servers close connections that they have just let be used again. Without a key, which is not sent, net/http
-		// takes a POST for what must not be sent twice and fails the call; to ask a model again changes nothing there.
-		// It does so only on a connection that has served before, and before a byte of the answer has come.
-		req.Header["Idempotency-Key"] = []string{}
 	}
-	call.Response, err = c.HTTP.Do(req) //nolint:bodyclose // call.End closes it
+	call.Response, err = c.do(req, r.Body) //nolint:bodyclose // call.End closes it
 	if err != nil {
 		e := call.transportError(err)
 		call.End()
@@ -203,6 +202,29 @@ func (c *Client) Send(ctx context.Context, r Request) (*Call, *providers.Error) 
 		return nil, e
 	}
 	return call, nil
+}
+
+// staleConnections is how many connections that serve no more a call may meet.
+const staleConnections = 16
+
+// do sends a request, again where it met a connection that had served before and failed before a byte of the answer: servers
+// close connections that they have just let be used again. net/http does the same for a GET, but takes a POST for what must
+// not be sent twice; to ask a model again changes nothing there. A new connection that fails is the server's failure.
+func (c *Client) do(req *http.Request, body []byte) (*http.Response, error) {
+	var again, answered atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GotConn:              func(i httptrace.GotConnInfo) { again.Store(i.Reused) },
+		GotFirstResponseByte: func() { answered.Store(true) },
+	}))
+	for tries := 0; ; tries++ {
+		again.Store(false)
+		resp, err := c.HTTP.Do(req)
+		if err == nil || !again.Load() || answered.Load() || tries == staleConnections || req.Context().Err() != nil {
+			return resp, err
+		}
+		req = req.WithContext(req.Context()) // what sent the last one may still be at it
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
 }
 
 // transportError is the translation of a failure before the headers.
