@@ -32,17 +32,28 @@ func BaselineOf(r *Report) *Baseline {
 		b.Cases[r.Cases[i].ID] = r.Cases[i].Digest
 	}
 	for k := range r.Scorers {
-		values, sums, counts := map[string]float64{}, map[string]float64{}, map[string]int{}
-		for _, s := range samples(r.Cases, k) {
-			sums[s.Case] += s.Value
-			counts[s.Case]++
-		}
-		for id, sum := range sums {
-			values[id] = math.Round(1e5*sum/float64(counts[id])) / 1e5
+		values := map[string]float64{}
+		for _, m := range rounded(r.Cases, k) {
+			values[m.Case] = m.Value
 		}
 		b.Scores[r.Scorers[k].Name] = values
 	}
 	return b
+}
+
+// rounded gives the mean of a scorer by case, to the digits that baselines have: what is compared with one is rounded as it
+// was, or its rounding would look like a change.
+func rounded(cases []CaseReport, scorer int) []stat.Sample {
+	sums, counts := map[string]float64{}, map[string]int{}
+	for _, s := range samples(cases, scorer) {
+		sums[s.Case] += s.Value
+		counts[s.Case]++
+	}
+	out := make([]stat.Sample, 0, len(sums))
+	for id, sum := range sums {
+		out = append(out, stat.Sample{Case: id, Value: math.Round(1e5*sum/float64(counts[id])) / 1e5})
+	}
+	return out
 }
 
 // LoadBaseline reads a baseline's file; nil where there is none yet. The error is a *fault.Error.

@@ -34,8 +34,9 @@ type Suite struct {
 	Locale string
 	// Documents are stored before the run, for suites that need some.
 	Documents []Documents
-	// Cassette and Baseline are files, beside the suite's. Empty: there is none.
-	Cassette, Baseline string
+	// Cassette and Baseline are files, beside the suite's, and Config is that of the configuration that it runs on. Empty:
+	// there is none.
+	Cassette, Baseline, Config string
 	// Whole says that the answerers inside the process are on the cassette too.
 	Whole bool
 
@@ -84,6 +85,7 @@ type suiteFile struct {
 	Label       string         `yaml:"label"`
 	Locale      string         `yaml:"locale"`
 	Documents   []Documents    `yaml:"documents"`
+	Config      string         `yaml:"config"`
 	Cassette    string         `yaml:"cassette"`
 	Record      string         `yaml:"record"`
 	Baseline    string         `yaml:"baseline"`
@@ -174,7 +176,7 @@ func parse(data []byte) (*Suite, *suiteFile, error) {
 		return nil, nil, errors.New(strings.TrimSpace(yaml.FormatError(err, false, false)))
 	}
 	s := &Suite{Name: form.Suite, Description: form.Description, Under: form.Under, Input: form.Input, Label: label.Internal, Locale: form.Locale,
-		Documents: form.Documents, Cassette: form.Cassette, Baseline: form.Baseline, Repeat: form.Repeat, Seed: form.Seed,
+		Documents: form.Documents, Cassette: form.Cassette, Baseline: form.Baseline, Config: form.Config, Repeat: form.Repeat, Seed: form.Seed,
 		Concurrency: form.Concurrency, Timeout: defaultTimeout}
 	var wrong []error
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
@@ -187,9 +189,9 @@ func parse(data []byte) (*Suite, *suiteFile, error) {
 	if len(form.Cases) == 0 {
 		fail("cases: want a file of cases, or a list of files")
 	}
-	for _, name := range append(append([]string{}, form.Cases...), form.Cassette, form.Baseline) {
+	for _, name := range append(append([]string{}, form.Cases...), form.Cassette, form.Baseline, form.Config) {
 		if name != "" && (path.IsAbs(name) || strings.HasPrefix(path.Clean(name), "..") || strings.Contains(name, "\\")) {
-			fail("%q leads out of the suite's folder: cases, cassette and baseline are kept beside it", name)
+			fail("%q leads out of the suite's folder: cases, cassette, baseline and configuration are kept beside it", name)
 		}
 	}
 	switch form.Record {

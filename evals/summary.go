@@ -43,7 +43,7 @@ func (r *Report) summarise(scorers []Scorer, baseline *Baseline) {
 		sum.Failed, sum.Skipped = unscored(r.Cases, i)
 		sum.Steady = steady(r.Cases, i, r.Repeat)
 		if base, ok := baseline.of(sc.Name, r.Cases); ok {
-			sum.Against = stat.Compare(base, values, stat.Bootstrap{Seed: r.Seed})
+			sum.Against = stat.Compare(base, rounded(r.Cases, i), stat.Bootstrap{Seed: r.Seed})
 		}
 		if sc.Gate != nil {
 			verdicts[sc.Name] = sc.Gate.Judge(sum.Estimate, sum.Against, sum.Failed)

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +14,6 @@ import (
 	"fairlead/evals"
 	"fairlead/evals/cassette"
 	"fairlead/evals/report"
-	fairleadv1 "fairlead/gen/fairlead/v1"
 )
 
 func (p *program) evalCommand() *cobra.Command {
@@ -38,7 +35,16 @@ type evalFlags struct {
 	updateBaseline bool
 	repeat         int
 	under          string
+	cases, tags    []string
 	outputs        evalOutputs
+}
+
+// part says that not all cases run.
+func (f *evalFlags) part() bool { return len(f.cases)+len(f.tags) > 0 }
+
+func (f *evalFlags) choose(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.cases, "case", nil, "run the case of this id alone; may be given several times")
+	c.Flags().StringArrayVar(&f.tags, "tag", nil, "run the cases that have this tag alone; may be given several times")
 }
 
 // evalOutputs are the files that a report is written into.
@@ -55,11 +61,13 @@ func (p *program) evalRunCommand() *cobra.Command {
 	var f evalFlags
 	c := &cobra.Command{
 		Use: "run SUITE...", Short: "Run suites and hold them to their gates",
-		Long: `A suite with a cassette plays it: what is not on it is an error that names the case, and never a call. --update makes the calls that are
-missing and records them; --live leaves the cassette alone and calls. With --server the suite runs on that server.
+		Long: `SUITE is a file, or a folder whose *.yaml are suites. A suite with a cassette plays it: what is not on it is an error that names the case, and never a call. --update makes the calls that are
+missing and records them; --live leaves the cassette alone and calls. With --server the suite runs on that server, which holds its
+documents already.
 Several reports go into one file of JUnit; the other files are for one suite.`,
 		Example: `  fairlead eval run evals/suites/answer.yaml
-  fairlead eval run evals/suites/*.yaml --junit evals.xml`,
+  fairlead eval run evals/suites --junit evals.xml
+  fairlead eval run evals/suites/answer.yaml --tag german --live`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.update {
@@ -68,9 +76,13 @@ Several reports go into one file of JUnit; the other files are for one suite.`,
 			if f.update && f.live {
 				return &usageError{errors.New("--update records on the cassette, and --live leaves it alone: choose one")}
 			}
+			if f.part() && f.updateBaseline {
+				return &usageError{errors.New("--update-baseline is for a run of all cases: leave out --case and --tag")}
+			}
 			return p.evalRun(cmd.Context(), args, &f)
 		},
 	}
+	f.choose(c)
 	c.Flags().BoolVar(&f.update, "update", false, "make the calls that are not on the cassette, and record them")
 	c.Flags().BoolVar(&f.live, "live", false, "call, and leave the cassette alone")
 	c.Flags().BoolVar(&f.timed, "timed", false, "play answers as slowly as they came when they were recorded")
@@ -85,41 +97,96 @@ func (p *program) evalRecordCommand() *cobra.Command {
 	var f evalFlags
 	c := &cobra.Command{
 		Use: "record SUITE...", Short: "Make every call of suites and record their cassettes anew",
+		Long: `Makes every call, whatever the cassettes hold, and leaves out of them what no case asks for any more. With --case or --tag only the calls of
+those cases are recorded anew. A run that is interrupted leaves the cassettes as they were.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.mode = cassette.Record
 			return p.evalRun(cmd.Context(), args, &f)
 		},
 	}
+	f.choose(c)
 	f.outputs.flags(c)
 	return c
+}
+
+// suites gives the files of suites that arguments name.
+func suites(args []string) (files []string, err error) {
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil || !info.IsDir() {
+			files = append(files, arg) // what is wrong with it is told when it is read
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(arg, "*.yaml"))
+		if err != nil || len(found) == 0 {
+			return nil, &usageError{fmt.Errorf("looking for suites in %s: no file ends with .yaml", arg)}
+		}
+		files = append(files, found...)
+	}
+	return files, nil
 }
 
 // errRed says that a gate is red. What it found was shown before.
 var errRed = errors.New("a gate is red")
 
-func (p *program) evalRun(ctx context.Context, files []string, f *evalFlags) error {
+// errUnmeasured says that runs have no outcome, and no gate lets them be.
+var errUnmeasured = errors.New("runs have no outcome")
+
+func (p *program) evalRun(ctx context.Context, args []string, f *evalFlags) error {
+	files, err := suites(args)
+	if err != nil {
+		return err
+	}
 	if o := &f.outputs; len(files) > 1 && (o.out != "" || o.markdown != "" || o.html != "") {
 		return &usageError{errors.New("--out, --markdown and --html are for one suite: run them one by one")}
 	}
 	var reports []*evals.Report
-	red := false
+	var wrong []error
 	for _, file := range files {
 		r, err := p.evalOne(ctx, file, f)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		if err != nil { // the others may be well, and are worth a report
+			wrong = append(wrong, err)
+			continue
 		}
 		reports = append(reports, r)
-		red = red || !r.Green()
 		if err := p.showReport(r, len(reports) > 1); err != nil {
 			return err
 		}
+		if err := verdict(r); err != nil {
+			if len(files) > 1 {
+				err = fmt.Errorf("suite %s: %w", r.Suite, err)
+			}
+			wrong = append(wrong, err)
+		}
 	}
-	if err := f.outputs.write(reports); err != nil {
-		return err
+	if len(reports) > 0 {
+		if err := f.outputs.write(reports); err != nil {
+			return err
+		}
 	}
-	if red {
+	if len(wrong) == 1 {
+		return wrong[0]
+	}
+	return errors.Join(wrong...)
+}
+
+// verdict is the error of a run that is red.
+func verdict(r *evals.Report) error {
+	gates := 0
+	for i := range r.Scorers {
+		if r.Scorers[i].Verdict != nil {
+			gates++
+		}
+	}
+	switch {
+	case !r.Green():
 		return errRed
+	case gates == 0 && r.Totals.Missing > 0: // a gate would have counted them
+		return errUnmeasured
 	}
 	return nil
 }
@@ -133,6 +200,14 @@ func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *ev
 	s, err := evals.Load(os.DirFS(dir), name)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.Only(f.cases, f.tags); err != nil {
+		return nil, err
+	}
+	if s.Config != "" && p.config == "" {
+		own := *p
+		own.config = filepath.Join(dir, s.Config)
+		p = &own
 	}
 	if f.repeat > 0 {
 		s.Repeat = f.repeat
@@ -152,7 +227,7 @@ func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *ev
 		if o.Baseline, err = evals.LoadBaseline(filepath.Join(dir, s.Baseline)); err != nil {
 			return nil, err
 		}
-		if o.Baseline == nil && !f.updateBaseline && f.mode == cassette.Play {
+		if o.Baseline == nil && !f.updateBaseline {
 			fmt.Fprintf(p.err, "%s: there is no baseline yet: --update-baseline makes one\n", s.Name)
 		}
 	}
@@ -237,145 +312,4 @@ func (o *evalOutputs) write(reports []*evals.Report) error {
 		}
 	}
 	return nil
-}
-
-func (p *program) evalCompareCommand() *cobra.Command {
-	var o evalOutputs
-	c := &cobra.Command{
-		Use: "compare BASE RUN", Short: "Compare two reports of a suite, case by case",
-		Long: `Reads two reports that eval run --out wrote, and says for each scorer whether the second is surely worse (paired, at 95 %); the exit
-status is then 1. It names the cases that lost most.`,
-		Args: cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			base, err := evals.LoadReport(args[0])
-			if err != nil {
-				return err
-			}
-			run, err := evals.LoadReport(args[1])
-			if err != nil {
-				return err
-			}
-			r, err := evals.Compare(base, run)
-			if err != nil {
-				return err
-			}
-			if err := p.showReport(r, false); err != nil {
-				return err
-			}
-			if err := o.write([]*evals.Report{r}); err != nil {
-				return err
-			}
-			if !r.Green() {
-				return errRed
-			}
-			return nil
-		},
-	}
-	o.flags(c)
-	return c
-}
-
-func (p *program) evalReportCommand() *cobra.Command {
-	var o evalOutputs
-	c := &cobra.Command{
-		Use: "report RUN", Short: "Show a report that eval run --out wrote, or make other forms of it",
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := evals.LoadReport(args[0])
-			if err != nil {
-				return err
-			}
-			if err := o.write([]*evals.Report{r}); err != nil {
-				return err
-			}
-			return p.showReport(r, false)
-		},
-	}
-	o.flags(c)
-	return c
-}
-
-func (p *program) evalFrontierCommand() *cobra.Command {
-	var f evalFlags
-	var under []string
-	c := &cobra.Command{
-		Use: "frontier SUITE", Short: "Run a suite on every target and policy, and show which are worth their cost",
-		Long: `Runs the suite on each of --under, or on every target that chats and every policy, and shows quality (the suite's first scorer), cost and
-latency of each, and which no other beats. On a cassette it calls nothing: what a policy would have chosen is played too.`,
-		Example: `  fairlead eval frontier evals/suites/support.yaml --under target/small --under target/large --under policy/default`,
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.update {
-				f.mode = cassette.Update
-			}
-			return p.evalFrontier(cmd.Context(), args[0], under, &f)
-		},
-	}
-	c.Flags().StringArrayVar(&under, "under", nil, "what to run it on, such as target/small or policy/default; may be given several times")
-	c.Flags().BoolVar(&f.update, "update", false, "make the calls that are not on the cassette, and record them")
-	c.Flags().BoolVar(&f.live, "live", false, "call, and leave the cassette alone")
-	c.Flags().StringVar(&f.outputs.html, "html", "", "draw it on one page of HTML in this file")
-	return c
-}
-
-func (p *program) evalFrontier(ctx context.Context, file string, under []string, f *evalFlags) error {
-	if len(under) == 0 {
-		var err error
-		if under, err = p.answerers(ctx); err != nil {
-			return err
-		}
-	}
-	var reports []*evals.Report
-	for _, one := range under {
-		g := *f
-		g.under, g.outputs = one, evalOutputs{}
-		r, err := p.evalOne(ctx, file, &g)
-		if err != nil {
-			return fmt.Errorf("on %s: %w", one, err)
-		}
-		reports = append(reports, r)
-	}
-	points, err := evals.Frontier(reports)
-	if err != nil {
-		return err
-	}
-	scorer := reports[0].Scorers[0].Name
-	if f.outputs.html != "" {
-		var b strings.Builder
-		if err := report.FrontierHTML(&b, reports[0].Suite, scorer, points); err != nil {
-			return err
-		}
-		if err := evals.WriteFile(f.outputs.html, []byte(b.String())); err != nil {
-			return err
-		}
-	}
-	if p.json {
-		return json.NewEncoder(p.out).Encode(points)
-	}
-	return report.FrontierText(p.out, scorer, points)
-}
-
-// answerers gives the targets that chat and the policies.
-func (p *program) answerers(ctx context.Context) (out []string, err error) {
-	cl, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer p.done(cl)
-	resp, err := cl.routing.ListTargets(ctx, &fairleadv1.ListTargetsRequest{})
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range resp.GetTargets() {
-		if slices.Contains(t.GetDoes(), "chat") && t.GetVariantOf() == "" {
-			out = append(out, "target/"+t.GetName())
-		}
-	}
-	for _, name := range resp.GetPolicies() {
-		out = append(out, "policy/"+name)
-	}
-	if len(out) == 0 {
-		return nil, errors.New("there is no target that chats and no policy: write some into the configuration")
-	}
-	return out, nil
 }

@@ -115,7 +115,7 @@ func (b *evalBench) store(ctx context.Context, s *evals.Suite, dir string) error
 				return err
 			}
 		}
-		in, err := newIngestion(b.system.client, ingestOptions{collection: d.Collection})
+		in, err := newIngestion(b.system.client, ingestOptions{collection: d.Collection, language: d.Language})
 		if err != nil {
 			return err
 		}
@@ -142,13 +142,18 @@ func (b *evalBench) keep(p *program, s *evals.Suite, dir string, f *evalFlags) e
 	}
 	tape := b.deck.Tape
 	if f.mode == cassette.Play {
-		if n := tape.Unplayed(); n > 0 {
+		if n := tape.Unplayed(); n > 0 && !f.part() {
 			fmt.Fprintf(p.err, "%s: %d calls on the cassette were not asked for: `fairlead eval record` leaves them out\n", s.Name, n)
 		}
 		return nil
 	}
 	if f.mode == cassette.Record {
-		tape.Prune()
+		tape.Prune(func(name string) bool {
+			return !f.part() || slices.ContainsFunc(s.Cases, func(c evals.Case) bool { return c.ID == name })
+		})
+	}
+	if n := tape.Failed(); n > 0 {
+		fmt.Fprintf(p.err, "%s: %d of the calls failed, and the cassette says so: are the models there?\n", s.Name, n)
 	}
 	if !tape.Changed() {
 		return nil

@@ -379,7 +379,7 @@ func TestForgetAndPrune(t *testing.T) {
 	if _, err := ask(t, target(&Deck{Tape: tape}, &backend{}), &Session{Case: "b"}, "q"); err != nil {
 		t.Fatal(err)
 	}
-	if n := tape.Prune(); n != 1 || tape.Len() != 1 || !tape.Changed() {
+	if n := tape.Prune(nil); n != 1 || tape.Len() != 1 || !tape.Changed() {
 		t.Errorf("pruned %d, left %d", n, tape.Len())
 	}
 }

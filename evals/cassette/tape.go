@@ -146,6 +146,19 @@ func (t *Tape) Unplayed() int {
 	return len(t.calls) - len(t.played)
 }
 
+// Failed gives how many of the calls that were asked for did not go well, as recorded.
+func (t *Tape) Failed() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for p := range t.played {
+		if c := t.calls[p]; c != nil && c.Failure != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // Forget drops the calls of a case, all its repetitions, so that it can be recorded anew.
 func (t *Tape) Forget(name string) {
 	t.mu.Lock()
@@ -159,13 +172,14 @@ func (t *Tape) Forget(name string) {
 	}
 }
 
-// Prune drops the calls that nobody asked for, and gives how many they were. It is for after a whole run.
-func (t *Tape) Prune() int {
+// Prune drops the calls of cases that nobody asked for, and gives how many they were. A nil of is for after a run of all
+// cases.
+func (t *Tape) Prune(of func(name string) bool) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
 	for p := range t.calls {
-		if !t.played[p] {
+		if !t.played[p] && (of == nil || of(p.Case)) {
 			delete(t.calls, p)
 			n++
 		}

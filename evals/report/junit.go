@@ -73,7 +73,7 @@ func gates(r *evals.Report) junitSuite {
 		c := junitCase{Name: sc.Name, Class: r.Suite + ".gates"}
 		if !sc.Verdict.Green {
 			var b strings.Builder
-			red(&b, sc, "")
+			red(&b, r, i)
 			c.Failure = &junitProblem{Message: sc.Name + " is red", Text: legal(b.String())}
 			s.Failures++
 		}

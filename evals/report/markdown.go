@@ -33,9 +33,16 @@ func Markdown(w io.Writer, r *evals.Report) error {
 				fmt.Fprintf(&b, "- `%s`: %s\n", f.Rule, cell(f.Text))
 			}
 		}
-		for _, c := range s.Verdict.Lost {
-			fmt.Fprintf(&b, "  - %s: %.3f before, %.3f now\n", cell(c.Case), c.Base, c.New)
+		for _, line := range losers(r, i) {
+			fmt.Fprintf(&b, "  - %s\n", cell(line))
 		}
+	}
+	if list := failed(r, shownFailed); len(list) > 0 {
+		b.WriteString("\n<details><summary>Failed</summary>\n\n")
+		for _, f := range list {
+			fmt.Fprintf(&b, "- %s: %s\n", cell(f.id), cell(f.why))
+		}
+		b.WriteString("\n</details>\n")
 	}
 	if list := failures(r, shownFailures); len(list) > 0 {
 		b.WriteString("\n<details><summary>Not measured</summary>\n\n")

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -34,7 +36,10 @@ func Text(w io.Writer, r *evals.Report) error {
 	}
 	fmt.Fprintf(&b, "\n%s\n", totals(&r.Totals))
 	for i := range r.Scorers {
-		red(&b, &r.Scorers[i], "")
+		red(&b, r, i)
+	}
+	for _, f := range failed(r, shownFailed) {
+		fmt.Fprintf(&b, "failed: %s: %s\n", f.id, f.why)
 	}
 	for _, f := range failures(r, shownFailures) {
 		fmt.Fprintf(&b, "no outcome: %s: %s\n", f.id, f.why)
@@ -59,20 +64,56 @@ func harmless(text string) string {
 // shownFailures is how many cases without an outcome are named where there is little room.
 const shownFailures = 20
 
-// red tells why a gate is red, and which cases lost most.
-func red(b *strings.Builder, s *evals.ScorerReport, indent string) {
+// shownFailed is how many runs that failed are named: as a rule they fail for one reason.
+const shownFailed = 5
+
+// red tells why a gate is red, and which cases lost most or, where it is not against a baseline, are worst.
+func red(b *strings.Builder, r *evals.Report, scorer int) {
+	s := &r.Scorers[scorer]
 	if s.Verdict == nil || s.Verdict.Green {
 		return
 	}
 	for _, f := range s.Verdict.Findings {
 		if !f.Green {
-			fmt.Fprintf(b, "%sRED %s %s: %s\n", indent, s.Name, f.Rule, f.Text)
+			fmt.Fprintf(b, "RED %s %s: %s\n", s.Name, f.Rule, f.Text)
 		}
 	}
-	for _, c := range s.Verdict.Lost {
-		fmt.Fprintf(b, "%s    %s: %.3f before, %.3f now\n", indent, c.Case, c.Base, c.New)
+	for _, line := range losers(r, scorer) {
+		fmt.Fprintf(b, "    %s\n", line)
 	}
 }
+
+// losers names the cases that made a scorer's gate red: those that lost most against the baseline, or else those with the
+// least scores.
+func losers(r *evals.Report, scorer int) (lines []string) {
+	s := &r.Scorers[scorer]
+	for _, c := range s.Verdict.Lost {
+		lines = append(lines, fmt.Sprintf("%s: %.3f before, %.3f now", c.Case, c.Base, c.New))
+	}
+	if lines != nil {
+		return lines
+	}
+	type worst struct {
+		name, why string
+		value     float64
+	}
+	var list []worst
+	for i := range r.Cases {
+		for j := range r.Cases[i].Runs {
+			if one := &r.Cases[i].Runs[j].Scores[scorer]; one.Counts() && one.Value < s.Estimate.Mean {
+				list = append(list, worst{place(r, r.Cases[i].ID, j), one.Detail, one.Value})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b worst) int { return cmp.Compare(a.value, b.value) })
+	for _, w := range list[:min(len(list), shownWorst)] {
+		lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s: %.3f: %s", w.name, w.value, w.why), ": "))
+	}
+	return lines
+}
+
+// shownWorst is how many cases are named of those that are poor.
+const shownWorst = 5
 
 func mean(s *evals.ScorerReport) string {
 	if s.Cases == 0 {
@@ -120,6 +161,26 @@ func totals(t *evals.Totals) string {
 
 // failure is a run without an outcome, or a score that could not be measured.
 type failure struct{ id, why string }
+
+// failed gives the runs that failed, with the reason.
+func failed(r *evals.Report, most int) (out []failure) {
+	more := 0
+	for i := range r.Cases {
+		for j := range r.Cases[i].Runs {
+			switch why := r.Cases[i].Runs[j].Failed; {
+			case why == "":
+			case len(out) == most:
+				more++
+			default:
+				out = append(out, failure{place(r, r.Cases[i].ID, j), why})
+			}
+		}
+	}
+	if more > 0 {
+		out = append(out, failure{"and", fmt.Sprintf("%d more", more)})
+	}
+	return out
+}
 
 func failures(r *evals.Report, most int) (out []failure) {
 	for i := range r.Cases {

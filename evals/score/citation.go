@@ -132,7 +132,7 @@ func (c *Case) unanswerable() bool {
 // Grounded is the share of an answer's sentences that the passages shown to the model support, whether they cite them or
 // not. A case that is "unanswerable" has another score: 1 where the answer says so in one sentence without a mark (see
 // Abstains), 0 where it answers. Where the case has an answer, saying that there is none is a sentence like others, and
-// as a rule no passage supports it.
+// as a rule no passage supports it. An answer of what looks for no passages, such as a chat, is skipped.
 type Grounded struct {
 	Bar `yaml:",inline"`
 	// Support tells whether the passages hold a sentence. Nil: Lexical.
@@ -153,6 +153,9 @@ func (s *Grounded) Score(ctx context.Context, c *Case, o *Outcome) (Score, error
 			return s.graded(1, "it says that there is no answer"), nil
 		}
 		return s.graded(0, "it answers what the documents do not"), nil
+	}
+	if o.Passages == nil {
+		return skipped("no passages were looked for"), nil
 	}
 	sentences := Sentences(o.Text)
 	if len(sentences) == 0 {

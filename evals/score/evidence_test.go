@@ -67,8 +67,9 @@ func TestEvidence(t *testing.T) {
 		{"grounded", "grounded: {min: 1}", en, answer("Employees receive 30 days of leave. Unused leave expires on 31 March."), 0.5, "-"}, // 31 is not 31st
 		{"grounded, other words", "grounded: {}", en, answer("Unused leave expires on the 31st of March."), 1, ""},
 		{"half made up", "grounded: {}", en, answer("Travel expenses are refunded within 14 days. The canteen serves pizza on Fridays."), 0.5, ""},
-		{"without passages", "grounded: {}", en, Outcome{Text: "Leave is 30 days."}, 0, ""},
-		{"no answer", "grounded: {}", en, Outcome{}, 0, ""},
+		{"passages that were looked for in vain", "grounded: {}", en, Outcome{Text: "Leave is 30 days.", Passages: []Passage{}}, 0, ""},
+		{"no passages were looked for", "grounded: {}", en, Outcome{Text: "Leave is 30 days."}, -1, ""},
+		{"no answer", "grounded: {}", en, answer(""), 0, ""},
 		{"unanswerable, and it says so", "grounded: {min: 1}", Case{Expected: map[string]any{"unanswerable": true}}, answer("The documents do not say."), 1, "+"},
 		{"unanswerable, and it answers", "grounded: {min: 1}", Case{Expected: map[string]any{"unanswerable": true}}, answer("It is 30 days [1]."), 0, "-"},
 		{"a stricter threshold", "grounded: {threshold: 1}", en, answer("Employees receive 30 days of splendid leave."), 0, ""},
