@@ -6,7 +6,8 @@
 debian_use() {
 	local dir=$1 type=$2 suite=$3 site keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -m 1 'debian/*$' || true)
-	site=${DEBIAN_ARCHIVE:-${site:-http://deb.debian.org/debian}}
+	site=${DEBIAN_ARCHIVE:-$site}
+	[ -n "$site" ] || die "this machine is no Debian, so it does not say where Debian's packages are: name an archive in DEBIAN_ARCHIVE, or install what is missing"
 	mkdir -p "$dir"/{lists/partial,cache/archives/partial,parts,keys}
 	if [ ! -e "$keyring" ]; then
 		(cd "$dir/keys" && debian_apt download debian-archive-keyring && dpkg -x debian-archive-keyring_*.deb .)
