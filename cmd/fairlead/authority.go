@@ -19,14 +19,14 @@ func authorities(b config.Backend) (*tls.Config, error) {
 	}
 	about, err := os.Stat(b.CA)
 	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
+		return nil, fmt.Errorf("ca: the file %s cannot be read: check its name and who may read it", b.CA)
 	}
 	if about.Size() > maxAuthorities {
 		return nil, fmt.Errorf("ca: %s is too large for a file of authorities", b.CA)
 	}
 	text, err := os.ReadFile(b.CA)
 	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
+		return nil, fmt.Errorf("ca: the file %s cannot be read: check who may read it", b.CA)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"io/fs"
 	"net"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -274,6 +276,10 @@ func beside(t *testing.T, folder string) {
 	}
 	write(t, filepath.Join(folder, "tokenizer.json"), string(tokenizer))
 	write(t, filepath.Join(folder, "labels.txt"), "cat\ndog\n")
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS()
+	defer server.Close()
+	write(t, filepath.Join(folder, "certs/internal-ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 }
 
 // A block of YAML is a chain or a configuration, and it is read as one.
