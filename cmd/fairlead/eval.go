@@ -74,7 +74,7 @@ Several reports go into one file of JUnit; the other files are for one suite.`,
 				f.mode = cassette.Update
 			}
 			if f.update && f.live {
-				return &usageError{errors.New("--update records on the cassette, and --live leaves it alone: choose one")}
+				return errUpdateLive
 			}
 			if f.part() && f.updateBaseline {
 				return &usageError{errors.New("--update-baseline is for a run of all cases: leave out --case and --tag")}
@@ -109,6 +109,8 @@ those cases are recorded anew. A run that is interrupted leaves the cassettes as
 	f.outputs.flags(c)
 	return c
 }
+
+var errUpdateLive = &usageError{errors.New("--update records on the cassette, and --live leaves it alone: choose one")}
 
 // suites gives the files of suites that arguments name.
 func suites(args []string) (files []string, err error) {
@@ -191,23 +193,35 @@ func verdict(r *evals.Report) error {
 	return nil
 }
 
-// evalOne runs a suite.
-func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *evals.Report, err error) {
+// loadSuite reads a suite, and gives its folder and the program with the configuration that it names; --config is before
+// it.
+func (p *program) loadSuite(file string) (s *evals.Suite, dir string, with *program, err error) {
 	dir, name := filepath.Split(file)
 	if dir == "" {
 		dir = "."
 	}
-	s, err := evals.Load(os.DirFS(dir), name)
+	if s, err = evals.Load(os.DirFS(dir), name); err != nil {
+		return nil, "", nil, err
+	}
+	if s.Config != "" && p.config == "" {
+		own := *p
+		own.config = filepath.Join(dir, s.Config)
+		p = &own
+	}
+	return s, dir, p, nil
+}
+
+// evalOne runs a suite.
+func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *evals.Report, err error) {
+	s, dir, p, err := p.loadSuite(file)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.Only(f.cases, f.tags); err != nil {
 		return nil, err
 	}
-	if s.Config != "" && p.config == "" {
-		own := *p
-		own.config = filepath.Join(dir, s.Config)
-		p = &own
+	if f.updateBaseline && s.Baseline == "" {
+		return nil, &usageError{fmt.Errorf("updating the baseline of %s: the suite names no file for one", s.Name)}
 	}
 	if f.repeat > 0 {
 		s.Repeat = f.repeat
@@ -239,8 +253,8 @@ func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *ev
 		return nil, err
 	}
 	if f.updateBaseline {
-		if s.Baseline == "" {
-			return nil, &usageError{fmt.Errorf("updating the baseline of %s: the suite names no file for one", s.Name)}
+		if n := r.Totals.Missing; n > 0 {
+			return nil, fmt.Errorf("updating the baseline of %s: %d runs have no outcome, and it would be without them: --update records what is missing", s.Name, n)
 		}
 		made := evals.BaselineOf(r)
 		r.Rejudge(s, made)

@@ -13,6 +13,7 @@ import (
 	"fairlead/evals/score"
 	fairleadv1 "fairlead/gen/fairlead/v1"
 	"fairlead/internal/config"
+	"fairlead/internal/fault"
 	"fairlead/orchestrator"
 )
 
@@ -104,11 +105,22 @@ func (b *evalBench) ready(s *evals.Suite, dir string) error {
 
 // store ingests the suite's documents.
 func (b *evalBench) store(ctx context.Context, s *evals.Suite, dir string) error {
-	if b.system.sessions != nil { // vectors of documents are on the cassette too, as of a case of their own
-		var end func()
-		ctx, end = b.system.within(ctx, &cassette.Session{Case: "(documents)"})
-		defer end()
+	if b.system.sessions == nil {
+		return b.ingest(ctx, s, dir)
 	}
+	// Vectors of documents are on the cassette too, as of a case of their own.
+	session := &cassette.Session{Case: "(documents)"}
+	inner, end := b.system.within(ctx, session)
+	defer end()
+	err := b.ingest(inner, s, dir)
+	if session.Missing() != nil {
+		return fault.New(fault.FailedPrecondition, fault.ReasonBadRequest,
+			"storing the documents of suite %s: the cassette does not have their vectors: one of them, or the embedder, has changed since it was recorded: record it with `fairlead eval run --update`, or leave it alone with --live", s.Name)
+	}
+	return err
+}
+
+func (b *evalBench) ingest(ctx context.Context, s *evals.Suite, dir string) error {
 	for _, d := range s.Documents {
 		if d.Embedder != "" {
 			if _, err := b.system.client.retrieval.CreateCollection(ctx, &fairleadv1.CreateCollectionRequest{Collection: &fairleadv1.Collection{Name: d.Collection, Embedder: d.Embedder}}); err != nil {

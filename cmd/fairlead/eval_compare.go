@@ -82,6 +82,9 @@ latency of each, and which no other beats. On a cassette it calls nothing: what 
 		Example: `  fairlead eval frontier evals/suites/support.yaml --under target/small --under target/large --under policy/default`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.update && f.live {
+				return errUpdateLive
+			}
 			if f.update {
 				f.mode = cassette.Update
 			}
@@ -97,8 +100,11 @@ latency of each, and which no other beats. On a cassette it calls nothing: what 
 
 func (p *program) evalFrontier(ctx context.Context, file string, under []string, f *evalFlags) error {
 	if len(under) == 0 {
-		var err error
-		if under, err = p.answerers(ctx); err != nil {
+		_, _, with, err := p.loadSuite(file)
+		if err != nil {
+			return err
+		}
+		if under, err = with.answerers(ctx); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -26,7 +27,7 @@ func evalServers(t *testing.T, suite string) []string {
 		topics, _ := modelServer(t).GRPC(t)
 		return environ("EVAL_TOPICS="+topics, "EVAL_LLAMA="+strings.TrimPrefix(testmodel.Llama(t).URL, "http://"))
 	case "summarize":
-		s := httptest.NewServer(http.HandlerFunc(summaries))
+		s := httptest.NewServer(speaks(summary))
 		t.Cleanup(s.Close)
 		return environ("EVAL_SUMMARIES=" + strings.TrimPrefix(s.URL, "http://"))
 	}
@@ -56,35 +57,42 @@ func TestShippedSuitesWithTheirServers(t *testing.T) {
 	}
 }
 
-// summaries is a server with the API of OpenAI whose model chooses sentences of the text in the last message: those whose
-// words are there most often, each word counting less once it was said (Nenkova and Vanderwende, "The Impact of Frequency
-// on Summarization", 2005: SumBasic).
-func summaries(w http.ResponseWriter, r *http.Request) {
-	var req struct {
-		Messages []struct{ Content string }
-		Stream   bool
-	}
-	if err := json.NewDecoder(r.Body).Decode(&req); err != nil || len(req.Messages) == 0 || !req.Stream {
-		http.Error(w, "no such request", http.StatusBadRequest)
-		return
-	}
-	asked := req.Messages[len(req.Messages)-1].Content
-	_, text, _ := strings.Cut(asked, "<text>\n")
-	text, _, _ = strings.Cut(text, "\n</text>")
-	text = basic(text, 3)
-	w.Header().Set("Content-Type", "text/event-stream")
-	for _, delta := range []map[string]any{
-		{"choices": []any{map[string]any{"index": 0, "delta": map[string]any{"role": "assistant", "content": text}}}},
-		{"choices": []any{map[string]any{"index": 0, "delta": map[string]any{}, "finish_reason": "stop"}},
-			"usage": map[string]any{"prompt_tokens": len(strings.Fields(asked)), "completion_tokens": len(strings.Fields(text))}},
-	} {
-		data, err := json.Marshal(delta)
-		if err != nil {
+// speaks is a server with the API of OpenAI whose model answers the last message with what answer makes of it. The
+// request's context is that of the call.
+func speaks(answer func(ctx context.Context, asked string) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			Messages []struct{ Content string }
+			Stream   bool
+		}
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil || len(req.Messages) == 0 || !req.Stream {
+			http.Error(w, "no such request", http.StatusBadRequest)
 			return
 		}
-		fmt.Fprintf(w, "data: %s\n\n", data)
+		asked := req.Messages[len(req.Messages)-1].Content
+		text := answer(r.Context(), asked)
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, delta := range []map[string]any{
+			{"choices": []any{map[string]any{"index": 0, "delta": map[string]any{"role": "assistant", "content": text}}}},
+			{"choices": []any{map[string]any{"index": 0, "delta": map[string]any{}, "finish_reason": "stop"}},
+				"usage": map[string]any{"prompt_tokens": len(strings.Fields(asked)), "completion_tokens": len(strings.Fields(text))}},
+		} {
+			data, err := json.Marshal(delta)
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(w, "data: %s\n\n", data)
+		}
+		fmt.Fprint(w, "data: [DONE]\n\n")
 	}
-	fmt.Fprint(w, "data: [DONE]\n\n")
+}
+
+// summary answers with three sentences of the text in a message: those whose words are there most often, each word
+// counting less once it was said (Nenkova and Vanderwende, "The Impact of Frequency on Summarization", 2005: SumBasic).
+func summary(_ context.Context, asked string) string {
+	_, text, _ := strings.Cut(asked, "<text>\n")
+	text, _, _ = strings.Cut(text, "\n</text>")
+	return basic(text, 3)
 }
 
 var (
