@@ -110,7 +110,7 @@ func (t *target) shown(to *routing.Live, now time.Time) {
 	to.Answered, to.Ready = true, s.answer.Ready()
 	switch {
 	case s.answer.Err != nil:
-		to.Detail = unanswered(s.answer.Err)
+		to.Detail, to.Load = unanswered(s.answer.Err), nil // what it said before it fell silent is over
 	case s.answer.State != "" && s.answer.State != providers.ModelReady:
 		to.Detail = notReady(&s.answer)
 	}

@@ -107,6 +107,16 @@ func TestABackendThatIsGoneIsLeftAloneBeforeACallerMeetsIt(t *testing.T) {
 		e.Resolved("nobody", "1")
 		e.LoadTime("nobody", time.Second)
 		e.Loaded("nobody", providers.Load{}, period)
+
+		// What a server said of its work is not shown any more when it does not answer.
+		e.Loaded("b-a", providers.Load{Running: 4}, period)
+		if l := standing(t, e, "a").Live.Load; l == nil || l.Running != 4 {
+			t.Errorf("its load is %v", l)
+		}
+		e.Probed("a", gone)
+		if l := standing(t, e, "a").Live.Load; l != nil {
+			t.Errorf("it does not answer, and its load is %v", l)
+		}
 	})
 }
 

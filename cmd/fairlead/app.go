@@ -67,7 +67,9 @@ type openOptions struct {
 }
 
 // load reads the configuration that the flags name.
-func (p *program) load() (*config.Config, *config.Report, config.Options, error) { return p.loadFor(false) }
+func (p *program) load() (*config.Config, *config.Report, config.Options, error) {
+	return p.loadFor(false)
+}
 
 // loadFor is load for a command that may call no model; see openOptions.
 func (p *program) loadFor(offline bool) (*config.Config, *config.Report, config.Options, error) {
@@ -125,7 +127,7 @@ func (p *program) open(ctx context.Context, o openOptions) (_ *app, err error) {
 		return nil, err
 	}
 	if a.fleet, err = muster(ctx, a.telemetry, a.config, p.getenv); err != nil {
-		return nil, err
+		return nil, a.report.Place(err)
 	}
 	a.closers = append(a.closers, func() error {
 		for _, r := range a.retired {

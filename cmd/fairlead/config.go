@@ -77,7 +77,7 @@ func (p *program) configCheckCommand() *cobra.Command {
 			// policies and targets. The store is one of its own, in memory.
 			fleet, err := muster(cmd.Context(), nil, c, p.getenv)
 			if err != nil {
-				return err
+				return report.Place(err)
 			}
 			defer func() { err = errors.Join(err, fleet.close()) }()
 			if err := fleet.check(); err != nil {

@@ -106,21 +106,28 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 // written adds the targets of the file.
 func (f *fleet) written(c *config.Config) error {
 	backends := map[string]*backend{}
-	for name, b := range c.Backends {
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(c.Backends)) {
+		b := c.Backends[name]
 		made, err := f.newBackend(name, b)
 		if err != nil {
-			return err
+			wrong = append(wrong, err)
+			continue
 		}
 		backends[name] = made
 		f.asks(name, b, made.server)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Targets)) {
 		t := c.Targets[name]
-		if err := f.configured(name, t, c.Backends[t.Backend], backends[t.Backend]); err != nil {
-			return err
+		made, ok := backends[t.Backend]
+		if !ok {
+			continue // what is wrong with its backend is told
+		}
+		if err := f.configured(name, t, c.Backends[t.Backend], made); err != nil {
+			wrong = append(wrong, err)
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 func (f *fleet) newBackend(name string, b config.Backend) (*backend, error) {

@@ -138,7 +138,13 @@ func callers(t *fairleadv1.Traffic) string {
 	if t.GetShadow() != "" {
 		text := fmt.Sprintf("%g%% shadowed", t.GetShadowPercent())
 		if c := t.GetComparison(); c.GetCompared() > 0 {
-			text += fmt.Sprintf(", %d of %d agree", c.GetAgreed(), c.GetCompared())
+			text += fmt.Sprintf(", %d of %d agree, likeness %.3f", c.GetAgreed(), c.GetCompared(), c.GetLikeness())
+		}
+		if n := t.GetComparison().GetFailed(); n > 0 {
+			text += fmt.Sprintf(", %d failed", n)
+		}
+		if n := t.GetComparison().GetDropped(); n > 0 {
+			text += fmt.Sprintf(", %d dropped", n)
 		}
 		parts = append(parts, text)
 	}

@@ -167,4 +167,21 @@ func TestMistakesOfPipelinesAreToldWithTheirPlace(t *testing.T) {
 			t.Errorf("%s: status %d, without %q: %s", target, e.status, want, e.err)
 		}
 	}
+	config := write(t, "f.yaml", `backends:
+  b: { kind: openinference, url: "grpcs://127.0.0.1:1" }
+  c: { kind: openai, url: "https://127.0.0.1:1", ca: f.yaml }
+  d: { kind: openai, url: "https://127.0.0.1:1", ca: none.pem }
+targets:
+  t: { backend: b, model: m, input: { tokens: { tokenizer: none.json, ids: i } }, output: { embedding: { tensor: e } } }
+  u: { backend: c, model: m }
+`)
+	e := command(t, "", "config", "check", config)
+	for _, want := range []string{"f.yaml:3:54: backends.c.ca: ", "f.yaml:4:54: backends.d.ca: ", "f.yaml:6:47: targets.t.input.tokens: "} {
+		if strings.Count(e.err, want) != 1 {
+			t.Errorf("without %q: %s", want, e.err)
+		}
+	}
+	if s := command(t, "", "serve", "--config", config); s.status != 1 || s.err != e.err {
+		t.Errorf("serve: status %d: %s", s.status, s.err)
+	}
 }

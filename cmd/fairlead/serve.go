@@ -101,7 +101,7 @@ func (a *app) watch(ctx context.Context, getenv func(string) string) (wait func(
 	a.telemetry.ConfigReloaded(true) // the first load went well, or there would be nothing to watch
 	w := config.NewWatcher(a.options, a.config, func(c *config.Config, report *config.Report, err error) {
 		if err == nil {
-			err = a.reload(ctx, c, getenv)
+			err = report.Place(a.reload(ctx, c, getenv))
 		}
 		a.telemetry.ConfigReloaded(err == nil)
 		if err != nil {

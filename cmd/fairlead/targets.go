@@ -32,7 +32,7 @@ func (p *program) targetsCommand() *cobra.Command {
 					quality = fmt.Sprintf("%.2f", t.GetQuality())
 				}
 				if pr := t.GetPrice(); pr != nil {
-					price = fmt.Sprintf("%g in, %g out", pr.GetInputPerMillion(), pr.GetOutputPerMillion())
+					price = priceText(pr)
 				}
 				if t.GetContextWindow() > 0 {
 					window = fmt.Sprint(t.GetContextWindow())
@@ -52,6 +52,20 @@ func (p *program) targetsCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// priceText shows a price: for tokens, and for what else is asked.
+func priceText(p *fairleadv1.Price) string {
+	text := fmt.Sprintf("%g in, %g out", p.GetInputPerMillion(), p.GetOutputPerMillion())
+	for _, more := range []struct {
+		usd  float64
+		what string
+	}{{p.GetPerCall(), "call"}, {p.GetPerImage(), "picture"}, {p.GetGpuHour(), "GPU hour"}} {
+		if more.usd > 0 {
+			text += fmt.Sprintf("; $%g a %s", more.usd, more.what)
+		}
+	}
+	return text
 }
 
 // liveRow shows what was seen of a target.

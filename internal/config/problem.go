@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,6 +105,29 @@ func (r *Report) near(path string) Origin {
 		path = joinPath(segments[:len(segments)-1])
 	}
 	return Origin{}
+}
+
+// Place puts the place in the file before an error that begins with the path of a setting, such as
+// "targets.topics.input.tokens: …", and before each of those that are joined in it. Any other stays as it is.
+func (r *Report) Place(err error) error {
+	if err == nil {
+		return nil
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(several.Unwrap()...).Error() == err.Error() {
+		var out []error
+		for _, e := range several.Unwrap() {
+			out = append(out, r.Place(e))
+		}
+		return errors.Join(out...)
+	}
+	path, _, ok := strings.Cut(err.Error(), ": ")
+	if !ok || r == nil {
+		return err
+	}
+	if o := r.near(path); o.Kind != OriginDefault {
+		return fmt.Errorf("%s: %w", o, err)
+	}
+	return err
 }
 
 // sortProblems puts problems in the order of their places: the file's first, from its top.
