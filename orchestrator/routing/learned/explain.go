@@ -85,7 +85,7 @@ func (m *Model) neighboursOf(s *Scratch, most int) []Neighbour {
 	var all []Neighbour
 	for i, c := range s.cosines {
 		if c > 0 {
-			all = append(all, Neighbour{At: i, Cosine: float64(c)})
+			all = append(all, Neighbour{At: i, Cosine: float64(c) / unit})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Neighbour) int { return cmp.Compare(b.Cosine, a.Cosine) })

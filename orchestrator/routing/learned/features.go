@@ -26,7 +26,7 @@ type Scratch struct {
 	shape   [ShapeSize]float32
 
 	shown   []slotValue
-	cosines []float32
+	cosines []int32
 	levels  [levels]int32
 	logits  []float64
 	// named is told each feature in words, where somebody asks for them. Nil: nobody does.

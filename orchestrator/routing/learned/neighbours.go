@@ -26,8 +26,13 @@ const (
 	// near is how many of the nearest say how near a prompt is to what was seen.
 	near    = 8
 	unknown = 255
-	// levels is how finely cosines are told apart when the nearest are looked for.
-	levels = 1024
+	// Cosines are whole numbers of unit parts, so that sums come out the same in any order, and are told apart by levels
+	// when the nearest are looked for.
+	unit     = 1 << 20
+	perLevel = 10 // bits
+	levels   = unit>>perLevel + 1
+	// floor is the cosine below which a prompt is no neighbour.
+	floor = unit / 64
 )
 
 func newNeighbours(keys []Key, outcomes []uint8) *neighbours {
@@ -59,42 +64,43 @@ func newNeighbours(keys []Key, outcomes []uint8) *neighbours {
 // cosines fills s.cosines, one for each neighbour, for features with their weights; norm is the vector's length.
 func (n *neighbours) cosines(s *Scratch, features []slotValue, norm float32) {
 	if cap(s.cosines) < n.rows {
-		s.cosines = make([]float32, n.rows)
+		s.cosines = make([]int32, n.rows)
 	}
 	s.cosines = s.cosines[:n.rows]
 	clear(s.cosines)
 	if norm == 0 {
 		return
 	}
-	scale := 1 / (127 * norm)
+	scale := unit / (127 * norm)
 	for _, f := range features {
-		list := n.entries[n.start[f.slot]:n.start[f.slot+1]]
-		v := f.value * scale
-		for _, e := range list {
-			s.cosines[e.row] += v * float32(e.weight)
+		v := int32(f.value * scale)
+		for _, e := range n.entries[n.start[f.slot]:n.start[f.slot+1]] {
+			s.cosines[e.row] += v * int32(e.weight)
 		}
 	}
 }
 
-func level(c float32) int { return min(int(c*levels), levels-1) }
+// level is that of a cosine above 0. Rounding may make one a hair larger than 1.
+func level(c int32) int32 { return min(c>>perLevel, levels-1) }
 
-// least gives the level that the nearest neighbours are at or above, and the mean cosine of the nearest few.
-func (s *Scratch) least() (at int, mean float32) {
+// least gives what the nearest neighbours have at least for a cosine, and the mean cosine of the nearest few.
+func (s *Scratch) least() (at int32, mean float32) {
 	clear(s.levels[:])
 	for _, c := range s.cosines {
-		if c > 0 {
+		if c >= floor {
 			s.levels[level(c)]++
 		}
 	}
-	seen, left, sum := 0, near, 0
-	for l := levels - 1; l > 0; l-- {
-		take := min(left, int(s.levels[l]))
+	seen, left, sum := int32(0), int32(near), int32(0)
+	for l := int32(levels - 1); l >= 0; l-- {
+		take := min(left, s.levels[l])
 		sum, left = sum+take*l, left-take
-		if seen += int(s.levels[l]); seen >= nearest {
-			return l, float32(sum) / (near * levels)
+		if seen += s.levels[l]; seen >= nearest {
+			at = l << perLevel
+			break
 		}
 	}
-	return 1, float32(sum) / (near * levels)
+	return max(at, floor), float32(sum) / (near * (levels - 1))
 }
 
 // ask fills logits with what the neighbours say of each target, shrunk towards the targets' means, and gives the mean
@@ -104,10 +110,11 @@ func (n *neighbours) ask(s *Scratch, means, logits []float64) float32 {
 	targets := len(means)
 	var sums, weights, counts [maxTargets]float32
 	for i, c := range s.cosines {
-		if c <= 0 || level(c) < at {
+		if c < at {
 			continue
 		}
-		w := c * c
+		w := float32(c) / unit
+		w *= w
 		for t, y := range n.outcomes[i*targets : (i+1)*targets] {
 			if y != unknown {
 				sums[t] += w * float32(y) / 254
