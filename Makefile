@@ -23,7 +23,7 @@ demo: ## the main job, in process, over the project's own documentation
 	$(GO) run ./cmd/fairlead demo
 
 .PHONY: check
-check: verify lint vuln cross test ## everything that must hold; what CI runs
+check: verify lint vuln cross evals test ## everything that must hold; what CI runs
 
 .PHONY: test
 test: ## all tests, with the race detector, on a PostgreSQL and model servers of their own
@@ -40,6 +40,10 @@ check-pytorch: ## the example of PyTorch, trained and served, and the tests of m
 .PHONY: check-ollama
 check-ollama: ## the adapter of Ollama against a real one, which is built first: ten minutes, once
 	CGO_ENABLED=1 tools/ollama.sh run $(GO) test -race -timeout 20m -count=1 -run Live ./providers/ollama
+
+.PHONY: evals
+evals: ## the suites of evals/suites, on their cassettes, held to their gates and baselines
+	$(GO) run ./cmd/fairlead eval run evals/suites --junit .tmp/evals.xml
 
 .PHONY: torture
 torture: ## CASES (10000) streams cut, and other faults; CREDENTIALS (1000000) that prove nothing; OPERATIONS (1000000) of a storm of tenants

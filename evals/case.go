@@ -133,7 +133,7 @@ func parseCase(text []byte, defaults *Suite) (Case, error) {
 		}
 	}
 	for _, t := range l.Tools {
-		c.Tools = append(c.Tools, providers.Tool(toolOf(t)))
+		c.Tools = append(c.Tools, toolOf(t))
 	}
 	whole, err := json.Marshal(map[string]any{"id": c.ID, "input": c.Input, "expected": c.Expected, "label": c.Label.String(), "locale": c.Locale, "tools": l.Tools})
 	if err != nil {

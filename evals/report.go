@@ -166,7 +166,7 @@ func WriteFile(file string, data []byte) (err error) {
 			err = fault.Wrap(err, fault.FailedPrecondition, fault.ReasonBadRequest, "writing %s: the file cannot be written", file)
 		}
 	}()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".write-*")

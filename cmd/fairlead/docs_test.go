@@ -75,7 +75,7 @@ func TestPagesCanBeFollowed(t *testing.T) {
 			t.Skipf("%s is not there", tool)
 		}
 	}
-	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/guides/access.md", "docs/guides/ingestion.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/guides/access.md", "docs/guides/ingestion.md", "docs/guides/evals.md"} {
 		t.Run(page, func(t *testing.T) { follow(t, page) })
 	}
 	t.Run("docs/guides/postgres.md", func(t *testing.T) {
@@ -121,6 +121,9 @@ func newReader(t *testing.T) *reader {
 	t.Helper()
 	r := &reader{folder: t.TempDir()}
 	if err := os.CopyFS(filepath.Join(r.folder, "docs"), os.DirFS(filepath.Join(repository, "docs"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(r.folder, "evals", "suites"), os.DirFS(filepath.Join(repository, "evals", "suites"))); err != nil {
 		t.Fatal(err)
 	}
 	self, err := os.Executable()
@@ -292,6 +295,12 @@ func TestExamplesAreRead(t *testing.T) {
 			case strings.HasPrefix(b.text, "chain:"):
 				if _, err := chain.Parse(name, []byte(b.text)); err != nil {
 					t.Errorf("%s:%d: %v", page, b.line, err)
+				}
+			case strings.HasPrefix(b.text, "suite:"):
+				readsSuite(t, b)
+			case strings.HasPrefix(b.text, "name:"):
+				if workflow, err := os.ReadFile(filepath.Join(repository, ".github", "workflows", "evals.yaml")); err != nil || string(workflow) != b.text {
+					t.Errorf("%s:%d: %v: it is another workflow than .github/workflows/evals.yaml", page, b.line, err)
 				}
 			case regexp.MustCompile(`(?m)^(backends|targets|policies|server|auth|chat|retrieval|telemetry|database|chains|prompts|log|discover):`).MatchString(b.text):
 				file := write(t, filepath.Join(t.TempDir(), name), b.text)

@@ -23,7 +23,7 @@ func (p *program) evalCommand() *cobra.Command {
 cassette it runs offline and twice the same. The exit status is 1 when a gate is red or a case could not be measured that a gate counts.`,
 		Args: knownCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(p.evalRunCommand(), p.evalRecordCommand(), p.evalCompareCommand(), p.evalReportCommand(), p.evalFrontierCommand())
+	c.AddCommand(p.evalRunCommand(), p.evalRecordCommand(), p.evalCompareCommand(), p.evalReportCommand(), p.evalFrontierCommand(), p.evalCalibrateCommand())
 	return c
 }
 
@@ -64,7 +64,7 @@ func (p *program) evalRunCommand() *cobra.Command {
 		Long: `SUITE is a file, or a folder whose *.yaml are suites. A suite with a cassette plays it: what is not on it is an error that names the case, and never a call. --update makes the calls that are
 missing and records them; --live leaves the cassette alone and calls. With --server the suite runs on that server, which holds its
 documents already.
-Several reports go into one file of JUnit; the other files are for one suite.`,
+Reports of several suites go into one file of JUnit, and one of Markdown; --out and --html are for one suite.`,
 		Example: `  fairlead eval run evals/suites/answer.yaml
   fairlead eval run evals/suites --junit evals.xml
   fairlead eval run evals/suites/answer.yaml --tag german --live`,
@@ -140,8 +140,8 @@ func (p *program) evalRun(ctx context.Context, args []string, f *evalFlags) erro
 	if err != nil {
 		return err
 	}
-	if o := &f.outputs; len(files) > 1 && (o.out != "" || o.markdown != "" || o.html != "") {
-		return &usageError{errors.New("--out, --markdown and --html are for one suite: run them one by one")}
+	if o := &f.outputs; len(files) > 1 && (o.out != "" || o.html != "") {
+		return &usageError{errors.New("--out and --html are for one suite: run them one by one")}
 	}
 	var reports []*evals.Report
 	var wrong []error
@@ -311,7 +311,7 @@ func (o *evalOutputs) write(reports []*evals.Report) error {
 			return err
 		}},
 		{o.junit, func(w io.Writer) error { return report.JUnit(w, reports...) }},
-		{o.markdown, func(w io.Writer) error { return report.Markdown(w, one) }},
+		{o.markdown, func(w io.Writer) error { return report.Markdown(w, reports...) }},
 		{o.html, func(w io.Writer) error { return report.HTML(w, one) }},
 	} {
 		if f.file == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -21,7 +22,7 @@ func chatOf(q *evals.Question) (*fairleadv1.ChatRequest, error) {
 		req.Tools = append(req.Tools, &fairleadv1.Tool{Name: t.Name, Description: t.Description, ParametersJson: string(t.Parameters)})
 	}
 	for name, v := range q.Case.Input {
-		ok := true
+		var ok bool
 		switch name {
 		case "question":
 			var text string
@@ -35,7 +36,8 @@ func chatOf(q *evals.Question) (*fairleadv1.ChatRequest, error) {
 		case "max_tokens":
 			var n float64
 			if n, ok = number(v); ok {
-				whole := int32(n)
+				ok = n >= 1 && n <= math.MaxInt32
+				whole := int32(min(max(n, 1), math.MaxInt32))
 				req.Sampling.MaxTokens = &whole
 			}
 		case "temperature":

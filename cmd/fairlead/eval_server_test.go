@@ -109,3 +109,40 @@ func TestEvalFrontierIsPlayed(t *testing.T) {
 		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
 	}
 }
+
+// A judge that likes what mentions a fox agrees with people in three of four answers; one answer it leaves open.
+func TestEvalCalibrate(t *testing.T) {
+	url := model(t, func(_ context.Context, text string) string {
+		switch {
+		case strings.Contains(text, "broken") || strings.Contains(text, "could not be used"):
+			return "no idea"
+		case strings.Contains(text, "fox"):
+			return `{"reason": "A fox.", "choice": "good"}`
+		}
+		return `{"reason": "No fox.", "choice": "bad"}`
+	})
+	dir := evalFolder(t, url, map[string]string{
+		"s.yaml":  suiteOf("target: echo", "rubric: { judge: model, criteria: Is it good? }", "  - score: { exact: {} }\n"),
+		"s.jsonl": `{"id":"1","input":"x"}`,
+		"graded.json": `[{"input":{"input":"q","output":"a fox","expected":""},"expected":1},{"input":{"input":"q","output":"a cow","expected":""},"expected":0},
+			{"input":{"input":"q","output":"a hen","expected":""},"expected":1},{"input":{"input":"q","output":"foxes","expected":""},"expected":1},
+			{"input":{"input":"q","output":"broken","expected":""},"expected":0}]`,
+		"none.json": "{}",
+	})
+	suite, graded := filepath.Join(dir, "s.yaml"), filepath.Join(dir, "graded.json")
+	got := succeed(t, "eval", "calibrate", suite, graded, "--scorer", "rubric")
+	// Chance is 0.5 * 0.25 + 0.5 * 0.75 = 0.5, so kappa is (0.75 - 0.5) / 0.5.
+	for _, want := range []string{"4 answers graded by both, 1 that it failed to grade", "agreement 0.750, kappa 0.500, balanced accuracy 0.833", "JUDGE 0", "1       1"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("without %q:\n%s", want, got)
+		}
+	}
+	if got := succeed(t, "eval", "calibrate", suite, graded, "--scorer", "rubric", "--json"); !strings.Contains(got, `"kappa":0.5`) {
+		t.Error(got)
+	}
+	for want, args := range map[string][]string{"rubric, exact": {suite, graded}, "no list of graded answers": {suite, filepath.Join(dir, "none.json"), "--scorer", "rubric"}} {
+		if e := command(t, "", append([]string{"eval", "calibrate"}, args...)...); e.status == 0 || !strings.Contains(e.err, want) {
+			t.Errorf("status %d, without %q: %s", e.status, want, e.err)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func Open(file string) (*Tape, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.NotFound, fault.ReasonBadRequest, "opening the cassette %s: it cannot be read", file)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	t, err := Read(f)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.InvalidArgument, fault.ReasonBadRequest, "reading the cassette %s: %s", file, err.Error())
@@ -237,7 +237,7 @@ func (t *Tape) Save(file string) (err error) {
 			err = fault.Wrap(err, fault.FailedPrecondition, fault.ReasonBadRequest, "writing the cassette %s: the file cannot be written", file)
 		}
 	}()
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".cassette-*")

@@ -8,8 +8,22 @@ import (
 	"fairlead/evals"
 )
 
-// Markdown writes what a pull request should show.
-func Markdown(w io.Writer, r *evals.Report) error {
+// Markdown writes what a pull request should show, of one suite or several.
+func Markdown(w io.Writer, reports ...*evals.Report) error {
+	for i, r := range reports {
+		if i > 0 {
+			if _, err := io.WriteString(w, "\n"); err != nil {
+				return err
+			}
+		}
+		if err := markdown(w, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func markdown(w io.Writer, r *evals.Report) error {
 	var b strings.Builder
 	verdict := "green"
 	if !r.Green() {

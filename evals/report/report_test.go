@@ -158,7 +158,7 @@ func TestDiff(t *testing.T) {
 
 func TestAnEmptyReport(t *testing.T) {
 	r := &evals.Report{Suite: "s"}
-	for _, form := range []func(io.Writer, *evals.Report) error{Text, Markdown, HTML, func(w io.Writer, r *evals.Report) error { return JUnit(w, r) }} {
+	for _, form := range []func(io.Writer, *evals.Report) error{Text, func(w io.Writer, r *evals.Report) error { return Markdown(w, r) }, HTML, func(w io.Writer, r *evals.Report) error { return JUnit(w, r) }} {
 		if err := form(io.Discard, r); err != nil {
 			t.Error(err)
 		}

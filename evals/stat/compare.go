@@ -2,7 +2,9 @@ package stat
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 )
 
@@ -57,8 +59,9 @@ type Comparison struct {
 	// PWorse is the one-sided p-value that the run is worse than its baseline, PBetter that it is better; see Worse.
 	PWorse  float64 `json:"p_worse"`
 	PBetter float64 `json:"p_better"`
-	// Detectable is the least difference that so many cases of such a spread find with 80 % power.
-	Detectable float64 `json:"detectable"`
+	// Detectable is the least difference that so many cases of such a spread find with 80 % power. It is +Inf where they
+	// find none; as JSON it is left out then.
+	Detectable float64 `json:"-"`
 	// Changes are the cases of both, those that lost most first.
 	Changes []Change `json:"-"`
 
@@ -93,6 +96,36 @@ func Compare(base, run []Sample, b Bootstrap) *Comparison {
 	c.Detectable = Detectable(deviation(c.differences), c.Cases)
 	slices.SortStableFunc(c.Changes, func(a, b Change) int { return cmp.Compare(a.Difference, b.Difference) })
 	return c
+}
+
+type plainComparison Comparison
+
+// comparisonForm is a comparison as JSON, which knows no infinity.
+type comparisonForm struct {
+	*plainComparison
+	Detectable *float64 `json:"detectable,omitempty"`
+}
+
+// MarshalJSON leaves out what is infinite.
+func (c *Comparison) MarshalJSON() ([]byte, error) {
+	form := comparisonForm{plainComparison: (*plainComparison)(c)}
+	if !math.IsInf(c.Detectable, 1) {
+		form.Detectable = &c.Detectable
+	}
+	return json.Marshal(form)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *Comparison) UnmarshalJSON(data []byte) error {
+	form := comparisonForm{plainComparison: (*plainComparison)(c)}
+	if err := json.Unmarshal(data, &form); err != nil {
+		return err
+	}
+	c.Detectable = math.Inf(1)
+	if form.Detectable != nil {
+		c.Detectable = *form.Detectable
+	}
+	return nil
 }
 
 // Lost gives up to n cases that lost, those that lost most first.
