@@ -258,7 +258,7 @@ func (r *run) decideErrandFor(q *errand, candidate routing.Candidate) (d *RouteD
 	req := &routing.Request{
 		Step: q.path, Tenant: r.principal.Tenant, Label: q.label, Needs: q.question.needs, Left: r.left(),
 		// What answers in one piece writes nothing, and reads one text at a time.
-		PromptTokens: (read + len(texts) - 1) / max(len(texts), 1),
+		PromptTokens: (read + max(len(texts)-1, 0)) / max(len(texts), 1),
 	}
 	if !q.everybody {
 		req.Allowed = r.principal.Models

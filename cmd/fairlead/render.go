@@ -191,7 +191,11 @@ func (r *renderer) table() {
 func (r *renderer) explain() {
 	for _, s := range r.steps {
 		if s.plan != nil {
-			fmt.Fprintf(r.out, "\n%s  policy %s, label %s, about %d prompt tokens\n", r.style.bold(s.path), s.plan.GetPolicy(), labelName(s.plan.GetLabel()), s.plan.GetPromptTokens())
+			fmt.Fprintf(r.out, "\n%s  policy %s, label %s", r.style.bold(s.path), s.plan.GetPolicy(), labelName(s.plan.GetLabel()))
+			if n := s.plan.GetPromptTokens(); n > 0 { // pictures and tensors have none
+				fmt.Fprintf(r.out, ", about %d prompt tokens", n)
+			}
+			fmt.Fprintln(r.out)
 			planTable(r.out, r.style, s.plan)
 			for _, a := range s.attempts {
 				fmt.Fprintln(r.out, r.style.red("  failed: ")+visible(a))
@@ -213,6 +217,9 @@ func planTable(w io.Writer, s style, plan *fairleadv1.Plan) {
 		}
 		if c.Quality != nil {
 			quality = fmt.Sprintf("%.2f", c.GetQuality())
+			if e := c.GetQualityEstimate(); e != nil {
+				quality = fmt.Sprintf("%.2f (%s, %.2f-%.2f)", c.GetQuality(), visible(e.GetSource()), e.GetLow(), e.GetHigh())
+			}
 		}
 		if c.Score != nil {
 			score = fmt.Sprintf("%.3f", c.GetScore())
