@@ -145,8 +145,11 @@ func (b *batcher) serve(q *line, d *due) {
 		if q.next == d {
 			q.next = nil
 		}
-		waiters := q.take(b.max)
-		if err != nil || len(waiters) == 0 { // all have left
+		var waiters []*waiter
+		if err == nil { // else all had left, and whoever has come since is another call's
+			waiters = q.take(b.max)
+		}
+		if len(waiters) == 0 {
 			b.tidy(q)
 			b.mu.Unlock()
 			if err == nil {
