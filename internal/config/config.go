@@ -34,7 +34,7 @@ type Server struct {
 	Hosts                []string      `yaml:"hosts" doc:"Names, without port, under which the server may be addressed. Empty: any; on loopback only loopback's own, so that no web page reaches it through a name of its own."`
 	TLS                  TLS           `yaml:"tls" doc:"With a certificate the server speaks TLS; without one, HTTP/1.1 and HTTP/2 in the clear. The files are read again when they change."`
 	CORSOrigins          []string      `yaml:"cors_origins" doc:"Origins of web pages that may call the API, such as https://app.example.com. Empty: none but the server's own."`
-	ReadLimit            Size          `yaml:"read_limit" default:"4MiB" min:"1KiB" max:"1GiB" doc:"The most bytes of a request's body. Ingest takes 64MiB, whatever this says."`
+	ReadLimit            Size          `yaml:"read_limit" default:"4MiB" min:"1KiB" max:"1GiB" doc:"The most bytes of a request's body. Ingest takes 64MiB, and Classify and Predict 32MiB at least, whatever this says."`
 	MaxInFlight          int           `yaml:"max_in_flight" default:"0" min:"0" doc:"The most calls at once; more are refused as resource_exhausted. 0: no limit."`
 	HeaderTimeout        time.Duration `yaml:"header_timeout" default:"5s" min:"1ms" doc:"The most time for a request's headers."`
 	ReadTimeout          time.Duration `yaml:"read_timeout" default:"15s" min:"1ms" doc:"The most time for each piece of a request's body."`
