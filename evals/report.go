@@ -63,8 +63,10 @@ type Totals struct {
 	// CostNano is in billionths of a US dollar, and counts what is known; Unpriced is how many runs have no known cost.
 	CostNano int64 `json:"cost_nano_usd"`
 	Unpriced int   `json:"unpriced"`
-	Input    int64 `json:"input_tokens"`
-	Output   int64 `json:"output_tokens"`
+	// JudgedNano is what scorers spent on judges and embedders, as far as it is known; it is not in CostNano.
+	JudgedNano int64 `json:"judged_nano_usd,omitempty"`
+	Input      int64 `json:"input_tokens"`
+	Output     int64 `json:"output_tokens"`
 	// P50 and P95 are of the runs' times in milliseconds, where they are known.
 	P50 float64 `json:"latency_p50_ms,omitempty"`
 	P95 float64 `json:"latency_p95_ms,omitempty"`
@@ -91,6 +93,8 @@ type RunReport struct {
 	// Targets are those that answered, in their order.
 	Targets  []string `json:"targets,omitempty"`
 	CostNano int64    `json:"cost_nano_usd,omitempty"`
+	// JudgedNano is what its scorers spent.
+	JudgedNano int64 `json:"judged_nano_usd,omitempty"`
 	// Priced says that the cost is known.
 	Priced  bool    `json:"priced"`
 	Input   int64   `json:"input_tokens,omitempty"`

@@ -119,7 +119,6 @@ func (r *runner) ask(ctx context.Context, j job) RunReport {
 	if err != nil {
 		return RunReport{Error: text(err), Scores: r.unmeasured()}
 	}
-	reserved.Settle(got.Usage, got.Cost, got.CostKnown)
 	run := RunReport{Output: got.Text, Targets: got.Targets, CostNano: int64(got.Cost), Priced: got.CostKnown, Input: got.Usage.Input,
 		Written: got.Usage.Output, TTFT: milliseconds(got.TTFT), Latency: milliseconds(got.Latency), Scores: make([]ScoreReport, len(r.suite.Scorers))}
 	if got.Err != nil {
@@ -131,6 +130,12 @@ func (r *runner) ask(ctx context.Context, j job) RunReport {
 	for i := range r.suite.Scorers {
 		run.Scores[i] = scored(inner, r.suite.Scorers[i].Scorer, c, got)
 	}
+	judged, known := providers.Money(0), true
+	if s, ok := r.system.(Spender); ok {
+		judged, known = s.Spent(inner)
+		run.JudgedNano = int64(judged)
+	}
+	reserved.Settle(got.Usage, got.Cost+judged, got.CostKnown && known)
 	return run
 }
 
@@ -182,9 +187,15 @@ func seedOf(seed uint64, id string, epoch int) int64 {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// text gives an error in one line, as people should read it.
+// text gives an error in one line, as people should read it, with the reasons below it that are for them too.
 func text(err error) string {
-	return strings.Join(strings.Fields(fault.From(err).Error()), " ")
+	said := fault.From(err).Error()
+	for below := errors.Unwrap(err); below != nil; below = errors.Unwrap(below) {
+		if f, ok := below.(*fault.Error); ok && !strings.Contains(said, f.Error()) { //nolint:errorlint // each error of the chain is looked at
+			said += ": " + f.Error()
+		}
+	}
+	return strings.Join(strings.Fields(said), " ")
 }
 
 // calls shows tool calls as a text.

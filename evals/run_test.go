@@ -101,6 +101,28 @@ func TestTheBudgetEndsASuite(t *testing.T) {
 	}
 }
 
+// judging is a system whose scorers cost something.
+type judging struct {
+	*fake
+	each  providers.Money
+	known bool
+}
+
+func (j *judging) Spent(context.Context) (providers.Money, bool) { return j.each, j.known }
+
+// What judges cost is not the runs' own, and is of the suite's budget all the same.
+func TestJudgesArePaidFromTheBudget(t *testing.T) {
+	s := suiteOf(t, 40, "budget_usd: 0.00001\nconcurrency: 1\n")
+	f := &judging{&fake{answer: right()}, 4000, true} // two runs of 5,000
+	r, err := Run(t.Context(), s, f, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.asked) != 2 || r.Totals.CostNano != 2000 || r.Totals.JudgedNano != 8000 || r.Totals.Missing != 38 {
+		t.Errorf("%d runs, %+v", len(f.asked), r.Totals)
+	}
+}
+
 func TestACanceledRunHasNoReport(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := suiteOf(t, 40, "concurrency: 1\n")

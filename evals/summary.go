@@ -115,6 +115,7 @@ func totals(cases []CaseReport) (t Totals) {
 		for j := range cases[i].Runs {
 			run := &cases[i].Runs[j]
 			t.Runs++
+			t.JudgedNano += run.JudgedNano
 			switch {
 			case run.Error != "":
 				t.Missing++

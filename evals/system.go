@@ -84,6 +84,12 @@ type Answer struct {
 	Usage   providers.Usage
 }
 
+// Spender is a System that knows what its judges and embedders cost.
+type Spender interface {
+	// Spent gives what scorers have spent within the context of a repetition, and whether all of it is known.
+	Spent(ctx context.Context) (cost providers.Money, known bool)
+}
+
 // System is what suites are run on.
 type System interface {
 	// Begin gives the context of one repetition of a case, for asking and for judges alike. end ends it.

@@ -77,7 +77,7 @@ Reports of several suites go into one file of JUnit, and one of Markdown; --out 
 				return errUpdateLive
 			}
 			if f.part() && f.updateBaseline {
-				return &usageError{errors.New("--update-baseline is for a run of all cases: leave out --case and --tag")}
+				return errPartBaseline
 			}
 			return p.evalRun(cmd.Context(), args, &f)
 		},
@@ -102,15 +102,23 @@ those cases are recorded anew. A run that is interrupted leaves the cassettes as
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.mode = cassette.Record
+			if f.part() && f.updateBaseline {
+				return errPartBaseline
+			}
 			return p.evalRun(cmd.Context(), args, &f)
 		},
 	}
 	f.choose(c)
+	c.Flags().BoolVar(&f.updateBaseline, "update-baseline", false, "make this run the baseline")
 	f.outputs.flags(c)
 	return c
 }
 
-var errUpdateLive = &usageError{errors.New("--update records on the cassette, and --live leaves it alone: choose one")}
+// What flags cannot ask for together.
+var (
+	errUpdateLive   = &usageError{errors.New("--update records on the cassette, and --live leaves it alone: choose one")}
+	errPartBaseline = &usageError{errors.New("--update-baseline is for a run of all cases: leave out --case and --tag")}
+)
 
 // suites gives the files of suites that arguments name.
 func suites(args []string) (files []string, err error) {

@@ -36,6 +36,8 @@ func (s *evalSystem) judge(name string) (score.Judge, error) {
 				text.WriteString(k.TextDelta.GetText())
 			case *fairleadv1.Event_Retracted:
 				text.Reset()
+			case *fairleadv1.Event_RunFinished:
+				repetitionOf(ctx).spent.add(k.RunFinished.GetCost(), !k.RunFinished.GetCostIncomplete())
 			}
 		}
 		if err := stream.Err(); err != nil {
@@ -53,6 +55,7 @@ func (s *evalSystem) embedder(name string) (score.Embedder, error) {
 		if err != nil {
 			return nil, broke(err, nil).Err
 		}
+		repetitionOf(ctx).spent.add(resp.GetAnswered().GetCost(), resp.GetAnswered().GetCost() != nil)
 		out := make([][]float32, len(resp.GetVectors()))
 		for i, v := range resp.GetVectors() {
 			out[i] = v.GetValues()

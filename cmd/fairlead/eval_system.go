@@ -80,12 +80,45 @@ type evalSystem struct {
 	documents map[string]*fairleadv1.Document
 }
 
-var _ evals.System = (*evalSystem)(nil)
+var (
+	_ evals.System  = (*evalSystem)(nil)
+	_ evals.Spender = (*evalSystem)(nil)
+)
 
 // repetition is what a context carries of a repetition of a case.
 type repetition struct {
 	label   label.Label
 	session *cassette.Session
+	spent   *spending
+}
+
+// spending is what the scorers of a repetition spent.
+type spending struct {
+	mu       sync.Mutex
+	cost     providers.Money
+	unpriced bool
+}
+
+// add counts a call's cost.
+func (s *spending) add(cost *fairleadv1.Money, known bool) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cost += providers.Money(cost.GetNanoUsd())
+	s.unpriced = s.unpriced || !known
+}
+
+// Spent gives what the judges and embedders of a repetition cost; see evals.Spender.
+func (s *evalSystem) Spent(ctx context.Context) (providers.Money, bool) {
+	of := repetitionOf(ctx).spent
+	if of == nil {
+		return 0, true
+	}
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	return of.cost, !of.unpriced
 }
 
 type repetitionKey struct{}
@@ -97,7 +130,7 @@ func repetitionOf(ctx context.Context) repetition {
 
 // Begin begins a repetition: what is asked and judged within it is one case's on the cassette, and has its label.
 func (s *evalSystem) Begin(ctx context.Context, q *evals.Question) (context.Context, func()) {
-	r := repetition{label: q.Label}
+	r := repetition{label: q.Label, spent: &spending{}}
 	if s.sessions == nil {
 		return context.WithValue(ctx, repetitionKey{}, r), func() {}
 	}

@@ -42,7 +42,11 @@ func Text(w io.Writer, r *evals.Report) error {
 		fmt.Fprintf(&b, "failed: %s: %s\n", f.id, f.why)
 	}
 	for _, f := range failures(r, shownFailures) {
-		fmt.Fprintf(&b, "no outcome: %s: %s\n", f.id, f.why)
+		what := "no outcome"
+		if f.scorer {
+			what = "not measured"
+		}
+		fmt.Fprintf(&b, "%s: %s: %s\n", what, f.id, f.why)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
@@ -148,9 +152,12 @@ func gate(v *stat.Verdict) string {
 }
 
 func totals(t *evals.Totals) string {
-	cost := fmt.Sprintf("$%.4f", float64(t.CostNano)/1e9)
+	cost := dollars(t.CostNano)
 	if t.Unpriced > 0 {
 		cost += fmt.Sprintf(" and %d runs of unknown cost", t.Unpriced)
+	}
+	if t.JudgedNano > 0 {
+		cost += ", and " + dollars(t.JudgedNano) + " for judges"
 	}
 	text := fmt.Sprintf("%d runs, %d failed, %d without an outcome; %s; %d tokens read, %d written", t.Runs, t.Failed, t.Missing, cost, t.Input, t.Output)
 	if t.P50 > 0 {
@@ -159,8 +166,21 @@ func totals(t *evals.Totals) string {
 	return text
 }
 
+// dollars shows an amount so that what is little is not nothing.
+func dollars(nano int64) string {
+	digits := 4
+	if nano != 0 && nano < 10_000_000 {
+		digits = 7
+	}
+	return fmt.Sprintf("$%.*f", digits, float64(nano)/1e9)
+}
+
 // failure is a run without an outcome, or a score that could not be measured.
-type failure struct{ id, why string }
+type failure struct {
+	id, why string
+	// scorer says that there is an outcome, and a scorer failed.
+	scorer bool
+}
 
 // failed gives the runs that failed, with the reason.
 func failed(r *evals.Report, most int) (out []failure) {
@@ -172,12 +192,12 @@ func failed(r *evals.Report, most int) (out []failure) {
 			case len(out) == most:
 				more++
 			default:
-				out = append(out, failure{place(r, r.Cases[i].ID, j), why})
+				out = append(out, failure{id: place(r, r.Cases[i].ID, j), why: why})
 			}
 		}
 	}
 	if more > 0 {
-		out = append(out, failure{"and", fmt.Sprintf("%d more", more)})
+		out = append(out, failure{id: "and", why: fmt.Sprintf("%d more", more)})
 	}
 	return out
 }
@@ -187,18 +207,18 @@ func failures(r *evals.Report, most int) (out []failure) {
 		c := &r.Cases[i]
 		for j := range c.Runs {
 			if why := c.Runs[j].Error; why != "" {
-				out = append(out, failure{place(r, c.ID, j), why})
+				out = append(out, failure{id: place(r, c.ID, j), why: why})
 				continue
 			}
 			for k, s := range c.Runs[j].Scores {
 				if s.Error != "" {
-					out = append(out, failure{place(r, c.ID, j), r.Scorers[k].Name + ": " + s.Error})
+					out = append(out, failure{place(r, c.ID, j), r.Scorers[k].Name + ": " + s.Error, true})
 				}
 			}
 		}
 	}
 	if len(out) > most {
-		out = append(out[:most:most], failure{"and", fmt.Sprintf("%d more", len(out)-most)})
+		out = append(out[:most:most], failure{id: "and", why: fmt.Sprintf("%d more", len(out)-most)})
 	}
 	return out
 }
