@@ -224,6 +224,10 @@ func (p *Prediction) times(at place) {
 	}
 }
 
+// longestWait is the longest wait that is predicted. A backend may say that a billion calls wait, and their time together must
+// not wrap around to none.
+const longestWait = 30 * 24 * time.Hour
+
 // queue predicts the wait for a slot: those that must end first, each after the mean service time, as many
 // at once as the target takes. Where no service time was seen it is the latency predicted.
 //
@@ -240,7 +244,7 @@ func (p *Prediction) queue(inFlight int64, q *Query, service time.Duration) {
 		service = p.Latency
 	}
 	turn := func(ahead int64, slots int) time.Duration {
-		return time.Duration(float64(ahead) * float64(service) / float64(slots))
+		return time.Duration(min(float64(ahead)*float64(service)/float64(slots), float64(longestWait)))
 	}
 	ours := q.Queue.Ours
 	if ahead := inFlight - int64(q.Concurrency) + 1; q.Concurrency > 0 && ahead > 0 {

@@ -86,3 +86,15 @@ func TestLoading(t *testing.T) {
 		t.Errorf("nothing is known, and there is a figure: %s", fmt.Sprint(cold.TTFT))
 	}
 }
+
+// What a backend says of its queue makes no wait that wraps around to none.
+func TestNoQueueIsEndless(t *testing.T) {
+	r := newRecorder(t)
+	for range 100 {
+		r.Observe(ok("t", 20*time.Second, 10*time.Millisecond, start))
+	}
+	p := r.Snapshot(start).Predict(Query{Target: unknown("t"), Step: "s", Concurrency: 1, Queue: Queue{Others: 2e9, Ours: 1, Slots: 1}})
+	if p.Queue != longestWait || p.Wait < p.Queue || p.Latency < p.Wait {
+		t.Errorf("wait %s, in the backend %s, the whole %s", p.Wait, p.Queue, p.Latency)
+	}
+}
