@@ -159,7 +159,11 @@ func (e *Engine) Configure(c Config) error {
 func (e *Engine) inherit(st, old *state) {
 	for name, before := range old.every {
 		if t := st.every[name]; before.same(t) {
+			fresh := t.compared
 			t.breaker, t.pausedUntil, t.spent, t.compared, t.said = before.breaker, before.pausedUntil, before.spent, before.compared, before.said
+			if t.stable != nil && !old.every[t.Of].same(t.stable) { // its answers were compared with another's
+				t.compared = fresh
+			}
 		} else {
 			e.seen.Forget(name)
 			e.corrections.forget(name)

@@ -460,3 +460,29 @@ type vectorsOf func(texts []string) [][]float32
 func (v vectorsOf) Embed(_ context.Context, req *providers.EmbedRequest) (*providers.Embeddings, error) {
 	return &providers.Embeddings{Vectors: v(req.Texts), Usage: providers.Usage{Input: 1}}, nil
 }
+
+// What a shadow gave beside one version says nothing of it beside another.
+func TestComparisonsBeginAnewWithTheTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := func(model string) orchestrator.Target {
+			tg := shadowed(target("triage", 0.9, says("the answer")), says("the answer"))
+			tg.Model = model
+			return tg
+		}
+		e := engine(t, setup{targets: []orchestrator.Target{made("one")}})
+		defer func() { _ = e.Close() }()
+		gets(t, e, caller(1))
+		synctest.Wait()
+		for _, c := range []struct {
+			model string
+			want  int64
+		}{{"one", 1}, {"two", 0}} {
+			if err := e.Configure(configOf(t, made(c.model))); err != nil {
+				t.Fatal(err)
+			}
+			if tr, _ := e.Traffic("triage"); tr.Compared.Compared != c.want {
+				t.Errorf("beside %s: %d comparisons, want %d", c.model, tr.Compared.Compared, c.want)
+			}
+		}
+	})
+}

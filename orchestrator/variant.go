@@ -136,7 +136,8 @@ func (d *dispatch) decideStable(canary *target) *routing.Record {
 			candidates[i] = canary.instead()
 		}
 	}
-	plan := d.decideAmong(d.call, candidates).Plan
+	c := *d.call // the other attempt of a race reads it
+	plan := d.decideAmong(&c, candidates).Plan
 	for i := range plan.Order() {
 		if rec := &plan.Records[i]; rec.Target == &canary.stable.Target.Target {
 			return rec
