@@ -30,7 +30,9 @@ type errand struct {
 	everybody bool
 	// attempt is the call's number within the step. 0: 1.
 	attempt int
-	emit    emitter
+	// canary, where it is set, is the one that the target stands in for: it took no call.
+	canary *target
+	emit   emitter
 }
 
 // answered is what came of an errand.
@@ -44,8 +46,19 @@ type answered struct {
 	cached int
 }
 
-// errand routes an errand, makes its call and pays for it. What is in the cache is not asked for, and costs nothing.
+// errand routes an errand, makes its call and pays for it. What is in the cache is not asked for, and costs nothing. A
+// canary that takes no call by the time that a shared one is made takes nothing from its callers.
 func (r *run) errand(ctx context.Context, q *errand) (*answered, error) {
+	got, refused, err := r.try(ctx, q)
+	if canary := q.target; err != nil && refused && canary.stable != nil && ctx.Err() == nil {
+		q.target, q.canary, q.attempt = canary.stable, canary, max(q.attempt, 1)+1
+		got, _, err = r.try(ctx, q)
+	}
+	return got, err
+}
+
+// try is an errand with one variant of its target. refused says that no call was made, because the backend takes none.
+func (r *run) try(ctx context.Context, q *errand) (_ *answered, refused bool, _ error) {
 	if q.policy == nil {
 		q.policy = &routing.Policy{Name: "target/" + q.target.Name}
 	}
@@ -63,23 +76,23 @@ func (r *run) errand(ctx context.Context, q *errand) (*answered, error) {
 	verdict := errNoVerdict
 	defer func() { leave.done(verdict) }()
 	if err := tell(decided); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if plan.Eligible == 0 {
-		return nil, noTarget(plan)
+		return nil, false, noTarget(plan)
 	}
 	if q.label > t.Clearance { // Decide never lets it come to this; nothing is sent if it does
-		return nil, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Named(), q.label)
+		return nil, false, fault.New(fault.Internal, fault.ReasonInternal, "target %s is not cleared for %s data", t.Named(), q.label)
 	}
 	if err := r.mustAllow(&t.Target.Target); err != nil && !q.everybody {
-		return nil, err
+		return nil, false, err
 	}
 	if out.cached = l.hits(); l.all() {
 		out.reply, out.known = l.whole(nil), true
-		return out, nil
+		return out, false, nil
 	}
 	if !entered {
-		return nil, shut(t)
+		return nil, false, shut(t)
 	}
 	if out.cached > 0 {
 		tokens = t.countTexts(l.rest.texts)
@@ -93,7 +106,7 @@ func (r *run) errand(ctx context.Context, q *errand) (*answered, error) {
 	}
 	reserved, err := r.ledger.ReserveFor(r.key(q.path), worst)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer reserved.Release()
 	begun := func() error {
@@ -102,11 +115,11 @@ func (r *run) errand(ctx context.Context, q *errand) (*answered, error) {
 	var o outcome
 	if t.batcher != nil {
 		if err := begun(); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		o = t.batcher.do(ctx, l.rest, int64(max(tokens, l.rest.items())), r.engine.seen)
 	} else if o, err = r.askOne(ctx, t, l.rest, begun); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err = o.err; ctx.Err() == nil { // what ends with the run says nothing about the target
 		verdict = err
@@ -149,15 +162,15 @@ func (r *run) errand(ctx context.Context, q *errand) (*answered, error) {
 		shown = true
 		whole := l.whole(out.reply)
 		whole.usage = usage
-		return &answered{reply: whole, target: t, cost: out.cost, known: out.known, cached: out.cached}, nil
+		return &answered{reply: whole, target: t, cost: out.cost, known: out.known, cached: out.cached}, false, nil
 	}
 	t.pause(e.RetryAfter)
 	if err := tell(&AttemptFailed{Attempt: number, Target: &t.Target.Target, Err: e, Elapsed: o.took}); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	f := e.Fault()
 	f.Text = "target " + t.Named() + ": " + f.Text
-	return nil, f
+	return nil, o.refused, f
 }
 
 // askOne makes the call of a question by itself. Its error says that it was not made.
@@ -240,6 +253,10 @@ func (r *run) decideErrand(q *errand) (d *RouteDecided, tokens int, l *lookup, l
 		if l = r.look(q); !l.all() {
 			leave, entered = q.target.admit()
 		}
+	}
+	if q.canary != nil {
+		try(q.canary.instead())
+		return d, tokens, l, leave, entered
 	}
 	try(r.candidate(q.target))
 	if canary := q.target; canary.stable != nil && d.Plan.Eligible > 0 && !entered && !l.all() { // another call looks whether it is back
