@@ -100,11 +100,11 @@ latency of each, and which no other beats. On a cassette it calls nothing: what 
 
 func (p *program) evalFrontier(ctx context.Context, file string, under []string, f *evalFlags) error {
 	if len(under) == 0 {
-		_, _, with, err := p.loadSuite(file)
+		s, _, with, err := p.loadSuite(file)
 		if err != nil {
 			return err
 		}
-		if under, err = with.answerers(ctx); err != nil {
+		if under, err = with.answerers(ctx, s.Cassette != "" && !f.live && !f.update); err != nil {
 			return err
 		}
 	}
@@ -138,9 +138,10 @@ func (p *program) evalFrontier(ctx context.Context, file string, under []string,
 	return report.FrontierText(p.out, scorer, points)
 }
 
-// answerers gives the targets that chat and the policies.
-func (p *program) answerers(ctx context.Context) (out []string, err error) {
-	cl, err := p.connect(ctx)
+// answerers gives the targets that chat and the policies: the server's, or those of the configuration. played says that
+// none of them will be called.
+func (p *program) answerers(ctx context.Context, played bool) (out []string, err error) {
+	cl, err := p.answering(ctx, played)
 	if err != nil {
 		return nil, err
 	}
@@ -161,4 +162,16 @@ func (p *program) answerers(ctx context.Context) (out []string, err error) {
 		return nil, errors.New("there is no target that chats and no policy: write some into the configuration")
 	}
 	return out, nil
+}
+
+// answering gives a client of the server, or of one with an empty store.
+func (p *program) answering(ctx context.Context, played bool) (*client, error) {
+	if p.server != "" {
+		return p.connect(ctx)
+	}
+	a, err := p.open(ctx, openOptions{own: true, store: ":memory:", tenant: p.tenant, offline: played})
+	if err != nil {
+		return nil, err
+	}
+	return a.loopback(ctx)
 }

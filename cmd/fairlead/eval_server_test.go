@@ -104,6 +104,12 @@ func TestEvalFrontierIsPlayed(t *testing.T) {
 	if !strings.Contains(content(t, page), "<svg") {
 		t.Error("nothing is drawn")
 	}
+	// What plays needs no variable of the environment. What a policy chooses is on the cassette as of its target.
+	change(t, filepath.Join(dir, "fairlead.yaml"), "clearance: internal }", `clearance: internal, api_key: "${NOBODY_SETS_THIS}" }`)
+	if e := command(t, "", "eval", "frontier", suite); e.status != 0 || !strings.Contains(e.out, "policy/default") {
+		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
+	}
+	change(t, filepath.Join(dir, "fairlead.yaml"), `, api_key: "${NOBODY_SETS_THIS}"`, "")
 	// Without --under it is every target that chats and every policy.
 	if e := command(t, "", "eval", "frontier", suite, "--live"); e.status != 0 || !strings.Contains(e.out, "policy/default") || !strings.Contains(e.out, "target/echo") {
 		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
