@@ -238,7 +238,7 @@ func (e *Engine) every(name string) (*target, error) {
 	if t := e.state.Load().every[name]; t != nil {
 		return t, nil
 	}
-	return nil, fault.New(fault.NotFound, fault.ReasonUnknownModel, "there is no target %q", name)
+	return nil, fault.New(fault.NotFound, fault.ReasonUnknownTarget, "there is no target %q", name)
 }
 
 // cannot is the failure of asking a backend for what it does not do.

@@ -103,7 +103,7 @@ func (t *target) shown(to *routing.Live, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now)
-	to.LoadTime, to.Version = s.load, s.version
+	to.LoadTime, to.Version = s.load, cmp.Or(s.version, t.Version)
 	if s.at.IsZero() {
 		return
 	}

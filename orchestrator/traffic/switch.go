@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -162,7 +163,7 @@ func (s *Switch) look(ctx context.Context) error {
 func (s *Switch) Rollback(ctx context.Context, by, target, reason string) (Decision, error) {
 	const doing = "rolling back"
 	if !s.engine.HasTarget(target) {
-		return Decision{}, fault.New(fault.NotFound, fault.ReasonUnknownTarget, "%s: there is no target %q", doing, target)
+		return Decision{}, unknown(doing, target)
 	}
 	if !slices.Contains(s.engine.Canaries(), target) {
 		return Decision{}, fault.New(fault.FailedPrecondition, fault.ReasonUnsupported,
@@ -181,9 +182,18 @@ func (s *Switch) Resume(ctx context.Context, by, target, reason string) (Decisio
 	case slices.ContainsFunc(list, func(d Decision) bool { return d.Target == target }):
 		return s.decide(ctx, by, target, false, reason)
 	case !s.engine.HasTarget(target):
-		return Decision{}, fault.New(fault.NotFound, fault.ReasonUnknownTarget, "%s: there is no target %q", doing, target)
+		return Decision{}, unknown(doing, target)
 	}
 	return Decision{}, fault.New(fault.FailedPrecondition, fault.ReasonNotAllowed, "%s: target %s is not rolled back, so there is nothing to take back", doing, target)
+}
+
+// unknown is the failure for a target that is not there. A variant is decided about by the name of its target.
+func unknown(doing, target string) error {
+	const text = "%s: there is no target %q"
+	if of, _, ok := strings.Cut(target, "@"); ok {
+		return fault.New(fault.NotFound, fault.ReasonUnknownTarget, text+": name %s, whose variant that is", doing, target, of)
+	}
+	return fault.New(fault.NotFound, fault.ReasonUnknownTarget, text+": fairlead models lists them", doing, target)
 }
 
 // decide keeps a decision and looks at once. The decision holds also when the look fails: the next one sees it.

@@ -290,7 +290,7 @@ type TargetState struct {
 	Load *BackendLoad `protobuf:"bytes,12,opt,name=load,proto3" json:"load,omitempty"`
 	// Milliseconds that its backend last took to load its model. Unset: not seen.
 	LoadMs *float64 `protobuf:"fixed64,13,opt,name=load_ms,json=loadMs,proto3,oneof" json:"load_ms,omitempty"`
-	// The version that stands behind the one that it names. Empty: not known.
+	// The version that stands behind the one that it names; while that is not known, the one that it names.
 	Version       string `protobuf:"bytes,14,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -110,7 +110,7 @@ func mayReady(ctx context.Context, target string) error {
 }
 
 func unknownTarget(name string) error {
-	return fault.New(fault.NotFound, fault.ReasonUnknownModel, "there is no target %q", name)
+	return fault.New(fault.NotFound, fault.ReasonUnknownTarget, "there is no target %q", name)
 }
 
 // modelMessage gives a model on the wire.

@@ -118,7 +118,7 @@ func TestModels(t *testing.T) {
 		_, listed := c.ListModels(t.Context(), &pb.ListModelsRequest{Target: name})
 		_, warmed := c.WarmModel(t.Context(), &pb.WarmModelRequest{Target: name})
 		for _, err := range []error{listed, warmed} {
-			if connect.CodeOf(err) != connect.CodeNotFound || !strings.Contains(err.Error(), `there is no target "`+name+`"`) {
+			if code, info := outcome(t, err); code != connect.CodeNotFound || info.GetReason() != string(fault.ReasonUnknownTarget) || !strings.Contains(err.Error(), `there is no target "`+name+`"`) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
