@@ -91,15 +91,17 @@ func (t *target) edition() string {
 	return t.resolved() + "\x00" + answered
 }
 
-// report takes what an answer says of where it comes from.
-func (t *target) report(a *reply) {
+// report takes what an answer says of where it comes from, and gives the edition that it belongs to: its own, whatever
+// another call is told at the same moment.
+func (t *target) report(a *reply) (edition string) {
 	if a.model == "" && a.version == "" {
-		return
+		return t.edition()
 	}
 	said := a.model + "\x00" + a.version
 	if last := t.answered.Load(); last == nil || *last != said {
 		t.answered.Store(&said)
 	}
+	return t.resolved() + "\x00" + said
 }
 
 // keys gives the key of each item of a question.
@@ -182,12 +184,12 @@ func (l *lookup) hits() int { return len(l.keys) - len(l.missing) }
 // keep keeps what the target answered to the rest of the question. What may come from another version than the one that
 // was known when it was asked is not kept, unless it says itself where it comes from.
 func (l *lookup) keep(a *reply) {
-	l.target.report(a)
+	edition := l.target.report(a)
 	if l.cache == nil {
 		return
 	}
 	keys := l.keys
-	if edition := l.target.edition(); edition != l.edition {
+	if edition != l.edition {
 		if a.version == "" && a.model == "" {
 			return
 		}
