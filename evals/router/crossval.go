@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"unicode/utf8"
 
 	"fairlead/orchestrator/routing/learned"
 )
@@ -136,9 +135,9 @@ func evaluate(s *set, c Config) (*Report, error) {
 	gain, length, none, best := make([]float64, len(ask)), make([]float64, len(ask)), make([]float64, len(ask)), make([]float64, len(ask))
 	for k, i := range ask {
 		one := &d.Cases[i]
-		p.prompt[k] = one.Prompt
+		p.prompt[k] = one.text()
 		p.weak, p.strong = append(p.weak, one.Scores[weak]), append(p.strong, one.Scores[strong])
-		length[k] = float64(utf8.RuneCountInString(one.Prompt))
+		length[k] = float64(s.chars[i])
 		gain[k] = qualities[i][strong] - qualities[i][weak]
 		best[k] = one.Scores[strong] - one.Scores[weak]
 	}

@@ -6,15 +6,38 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unicode/utf8"
+
+	"fairlead/orchestrator/routing/learned"
 )
 
 // Case is a prompt and what came of it.
 type Case struct {
 	Prompt string
+	// Features are those of the prompt as learned.Compact gives them, where the prompt itself is not known.
+	Features []byte
 	// Group is what prompts have in common, such as their subject. Empty: nothing is known of it.
 	Group string
 	// Scores has one for each target, in [0,1]. NaN: it was not asked.
 	Scores []float64
+}
+
+// text tells prompts apart: the prompt, or its features.
+func (c *Case) text() string {
+	if c.Prompt == "" {
+		return string(c.Features)
+	}
+	return c.Prompt
+}
+
+// read gives the features of the prompt, and how many characters it has.
+func (c *Case) read(scratch *learned.Scratch) (learned.Row, int) {
+	if c.Prompt == "" {
+		if row, err := learned.Expand(c.Features); err == nil { // Read has looked
+			return row, row.Chars()
+		}
+	}
+	return scratch.Read(c.Prompt), utf8.RuneCountInString(c.Prompt)
 }
 
 // Data is cases of some targets.
@@ -51,7 +74,7 @@ func (d *Data) Sum() string {
 	fmt.Fprintf(h, "%q\n", d.Targets)
 	for i := range d.Cases {
 		c := &d.Cases[i]
-		fmt.Fprintf(h, "%q %q %v\n", c.Group, c.Prompt, c.Scores)
+		fmt.Fprintf(h, "%q %q %v\n", c.Group, c.text(), c.Scores)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

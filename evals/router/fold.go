@@ -22,7 +22,7 @@ func assign(d *Data, cases []int, by holdOut, folds int, seed uint64) []int {
 		if by == byGroup {
 			return d.Cases[i].Group
 		}
-		return d.Cases[i].Prompt
+		return d.Cases[i].text()
 	}
 	var keys []string
 	for _, i := range cases {

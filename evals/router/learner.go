@@ -35,13 +35,15 @@ const (
 type set struct {
 	data *Data
 	rows []learned.Row
+	// chars is how many characters each prompt has.
+	chars []int
 }
 
 func newSet(d *Data) *set {
-	s := &set{data: d, rows: make([]learned.Row, len(d.Cases))}
+	s := &set{data: d, rows: make([]learned.Row, len(d.Cases)), chars: make([]int, len(d.Cases))}
 	scratch := learned.NewScratch()
 	for i := range d.Cases {
-		s.rows[i] = scratch.Read(d.Cases[i].Prompt)
+		s.rows[i], s.chars[i] = d.Cases[i].read(scratch)
 	}
 	return s
 }

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fairlead/orchestrator/routing/learned"
 )
 
 // What files may hold.
@@ -29,11 +31,12 @@ const (
 //	prompt,target,score[,group]       one outcome a line
 //	prompt,TARGET,TARGET...[,group]   one prompt a line; RouteLLM's files are of this form
 //
-// A line of a JSONL file is {"prompt": "...", "target": "...", "score": 1, "group": "..."}. Scores are numbers in [0,1], or
-// true and false; an empty one is unknown. The group of what names none is its file's name. A target's name may be
+// A line of a JSONL file is {"prompt": "...", "target": "...", "score": 1, "group": "..."}, or has in place of the prompt its
+// features as learned.Compact gives them: {"features": "BASE64", ...}. Scores are numbers in [0,1], or true and false; an
+// empty one is unknown. The group of what names none is its file's name. A target's name may be
 // given another by rename. Where a line is one outcome, scores of one prompt, target and group are averaged. Cases come in the
 // order of their groups and prompts, whatever files they were in. Known contaminated prompts are left out; see
-// Contaminated.
+// Contaminated: of features that cannot be known.
 func Read(fsys fs.FS, rename map[string]string, names ...string) (*Data, error) {
 	r := &reader{rename: rename, cases: map[key]map[string][]float64{}, lines: map[key]int{}, left: map[string]bool{}}
 	for _, name := range names {
@@ -67,7 +70,9 @@ type reader struct {
 // key is what tells cases apart: where a line is a case, two of one prompt are two.
 type key struct {
 	group, prompt string
-	line          int
+	// features are those of learned.Compact, where there is no prompt.
+	features string
+	line     int
 }
 
 func (r *reader) file(fsys fs.FS, name string) error {
@@ -146,20 +151,21 @@ func (r *reader) jsonl(from io.Reader, group string) error {
 			continue
 		}
 		var row struct {
-			Prompt string          `json:"prompt"`
-			Target string          `json:"target"`
-			Score  json.RawMessage `json:"score"`
-			Group  string          `json:"group"`
+			Prompt   string          `json:"prompt"`
+			Features []byte          `json:"features"`
+			Target   string          `json:"target"`
+			Score    json.RawMessage `json:"score"`
+			Group    string          `json:"group"`
 		}
 		if err := json.Unmarshal(s.Bytes(), &row); err != nil {
-			return fmt.Errorf("line %d: it is no JSON object with prompt, target and score", line)
+			return fmt.Errorf("line %d: it is no JSON object with prompt or features, target and score", line)
 		}
 		if row.Group == "" {
 			row.Group = group
 		}
 		v, err := readScore(strings.Trim(string(row.Score), `"`))
 		if err == nil {
-			err = r.add(key{group: row.Group, prompt: row.Prompt}, row.Target, v)
+			err = r.add(key{group: row.Group, prompt: row.Prompt, features: string(row.Features)}, row.Target, v)
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", line, err)
@@ -188,8 +194,13 @@ func readScore(text string) (float64, error) {
 }
 
 func (r *reader) add(at key, target string, score float64) error {
-	if at.prompt == "" || target == "" {
-		return errors.New("the prompt or the target is empty")
+	if (at.prompt == "") == (at.features == "") || target == "" {
+		return errors.New("the prompt or the target is empty, or there are both a prompt and features")
+	}
+	if at.features != "" {
+		if _, err := learned.Expand([]byte(at.features)); err != nil {
+			return err
+		}
 	}
 	if Contaminated(at.prompt) {
 		r.left[at.prompt] = true
@@ -219,14 +230,21 @@ func (r *reader) data() (*Data, error) {
 	}
 	d := &Data{Targets: slices.Sorted(maps.Keys(targets)), LeftOut: len(r.left)}
 	keys := slices.SortedFunc(maps.Keys(r.cases), func(a, b key) int {
-		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.prompt, b.prompt), cmp.Compare(a.line, b.line))
+		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.prompt, b.prompt), cmp.Compare(a.features, b.features), cmp.Compare(a.line, b.line))
 	})
+	prompts := promptsOf(keys)
 	for _, at := range keys {
 		scores := r.cases[at]
 		if len(scores) == 0 {
 			continue
 		}
+		if prompt, ok := prompts[at.features]; ok {
+			at.prompt, at.features = prompt, ""
+		}
 		c := Case{Group: at.group, Prompt: at.prompt, Scores: make([]float64, len(d.Targets))}
+		if at.features != "" {
+			c.Features = []byte(at.features)
+		}
 		for i, name := range d.Targets {
 			c.Scores[i] = math.NaN()
 			if len(scores[name]) > 0 {
@@ -239,4 +257,21 @@ func (r *reader) data() (*Data, error) {
 		return nil, errors.New("reading outcomes: there are none")
 	}
 	return d, nil
+}
+
+// promptsOf gives, for features, the prompt that has them where it is among the cases too: the two are one prompt, and a
+// router that was trained on one has seen the other. Nil: there are no features.
+func promptsOf(keys []key) map[string]string {
+	if !slices.ContainsFunc(keys, func(at key) bool { return at.features != "" }) {
+		return nil
+	}
+	prompts := map[string]string{}
+	for _, at := range keys {
+		if at.prompt != "" {
+			if features := string(learned.Compact(at.prompt)); features != "" {
+				prompts[features] = at.prompt
+			}
+		}
+	}
+	return prompts
 }
