@@ -209,6 +209,9 @@ func (p *program) loadSuite(file string) (s *evals.Suite, dir string, with *prog
 		dir = "."
 	}
 	if s, err = evals.Load(os.DirFS(dir), name); err != nil {
+		if dir != "." {
+			err = fmt.Errorf("in %s: %w", filepath.Clean(dir), err)
+		}
 		return nil, "", nil, err
 	}
 	if s.Config != "" && p.config == "" {

@@ -109,12 +109,17 @@ func (p *program) evalFrontier(ctx context.Context, file string, under []string,
 		}
 	}
 	var reports []*evals.Report
+	var missing error
 	for _, one := range under {
 		g := *f
 		g.under, g.outputs = one, evalOutputs{}
 		r, err := p.evalOne(ctx, file, &g)
 		if err != nil {
 			return fmt.Errorf("on %s: %w", one, err)
+		}
+		if n := r.Totals.Missing; n > 0 {
+			fmt.Fprintf(p.err, "%s: %d of %d runs have no outcome: %s\n", one, n, r.Totals.Runs, firstMissing(r))
+			missing = errUnmeasured
 		}
 		reports = append(reports, r)
 	}
@@ -133,9 +138,21 @@ func (p *program) evalFrontier(ctx context.Context, file string, under []string,
 		}
 	}
 	if p.json {
-		return json.NewEncoder(p.out).Encode(points)
+		return errors.Join(json.NewEncoder(p.out).Encode(points), missing)
 	}
-	return report.FrontierText(p.out, scorer, points)
+	return errors.Join(report.FrontierText(p.out, scorer, points), missing)
+}
+
+// firstMissing says why the first run without an outcome has none.
+func firstMissing(r *evals.Report) string {
+	for i := range r.Cases {
+		for j := range r.Cases[i].Runs {
+			if why := r.Cases[i].Runs[j].Error; why != "" {
+				return why
+			}
+		}
+	}
+	return ""
 }
 
 // answerers gives the targets that chat and the policies: the server's, or those of the configuration. played says that

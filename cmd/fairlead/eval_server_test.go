@@ -110,6 +110,11 @@ func TestEvalFrontierIsPlayed(t *testing.T) {
 		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
 	}
 	change(t, filepath.Join(dir, "fairlead.yaml"), `, api_key: "${NOBODY_SETS_THIS}"`, "")
+	// What is not on the cassette is no point.
+	write(t, filepath.Join(dir, "cases.jsonl"), numbered(7))
+	if e := command(t, "", "eval", "frontier", suite, "--under", "target/echo"); e.status != 1 || !strings.Contains(e.err, `target/echo: 1 of 7 runs have no outcome: the cassette has no such call of case "c006"`) {
+		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)
+	}
 	// Without --under it is every target that chats and every policy.
 	if e := command(t, "", "eval", "frontier", suite, "--live"); e.status != 0 || !strings.Contains(e.out, "policy/default") || !strings.Contains(e.out, "target/echo") {
 		t.Errorf("status %d\n%s%s", e.status, e.out, e.err)

@@ -165,7 +165,7 @@ func TestEvalMistakesAreTold(t *testing.T) {
 		status int
 		args   []string
 	}{
-		{"none.yaml: the file cannot be opened", 1, []string{"run", in("none.yaml")}},
+		{"in " + dir + ": reading the suite none.yaml: the file cannot be opened", 1, []string{"run", in("none.yaml")}},
 		{"under: want exactly one", 1, []string{"run", in("broken.yaml")}},
 		{"none.jsonl", 1, []string{"run", in("nocases.yaml")}},
 		{"no file ends with .yaml", 2, []string{"run", t.TempDir()}},
