@@ -21,7 +21,7 @@ func (d *dispatch) escalate(ctx context.Context, got *answer) (*answer, error) {
 		return got, nil
 	}
 	wanted, err := e.When.Holds(&routing.Answer{
-		Text: got.Text, Finish: string(got.Finish), Tokens: providers.EstimateTokens(len(got.Text)), Citations: len(got.citations), Target: got.target.Name,
+		Text: got.Text, Finish: string(got.Finish), Tokens: providers.EstimateTokens(len(got.Text)), Citations: len(got.citations), Target: got.target.Named(),
 	})
 	if err != nil || !wanted {
 		return got, nil //nolint:nilerr // a condition that cannot be evaluated asks for nothing

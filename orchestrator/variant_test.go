@@ -373,3 +373,14 @@ func TestWhatIsNoVariant(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAnEscalationNamesTheTarget(t *testing.T) {
+	cheap := with(target("cheap", 0.2, says("old")), 100, says("new"))
+	cheap.Price = &providers.Price{}
+	cheap.Canary.Price = cheap.Price
+	e := bare(t, routing.Policy{Prefer: routing.Cheapest, Attempts: 2, Escalate: escalation(t, "target == 'cheap'")}, cheap, target("good", 0.9, says("better answer")))
+	events, err := read(t, e.Chat(t.Context(), caller(1), chat("hi")))
+	if _, text := kinds(events); err != nil || text != "better answer" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
