@@ -112,9 +112,9 @@ func (r *Record) wait(s *State, now time.Time) {
 	case OutPaused:
 		r.RetryAfter = s.PausedUntil.Sub(now)
 	case OutOpen:
-		r.RetryAfter, r.silent = s.OpenFor, s.Silent
+		r.RetryAfter, r.state = s.OpenFor, s
 	case OutNotReady:
-		r.RetryAfter, r.notReady = s.NotReadyFor, s.NotReady
+		r.RetryAfter, r.state = s.NotReadyFor, s
 	}
 }
 

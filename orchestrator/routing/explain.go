@@ -96,9 +96,9 @@ func (r *Record) why(reason Reason) string {
 	case OutDeadline:
 		return fmt.Sprintf("it ends within the %s that are left in %.0f of 100 cases", round(q.Left.Deadline.Sub(r.from.now)), r.Finish*100) + r.slow("; ")
 	case OutNotReady:
-		return fmt.Sprintf("%s; its backend is asked again in %s", r.notReady, round(r.RetryAfter))
+		return fmt.Sprintf("%s; its backend is asked again in %s", r.state.NotReady, round(r.RetryAfter))
 	case OutOpen:
-		if r.silent {
+		if r.state != nil && r.state.Silent {
 			return fmt.Sprintf("its backend does not answer; it is asked again in %s", round(r.RetryAfter))
 		}
 		return fmt.Sprintf("too many of its calls have failed; it is looked at again in %s", round(r.RetryAfter))

@@ -63,15 +63,14 @@ type Record struct {
 	Finish float64
 
 	from *basis
+	// state is the target's, of one that does not answer or is not ready. Nil for all others.
+	state *State
 
 	Scored, CostKnown, FinishKnown bool
 	// Assumed says that nothing but the backend's kind speaks for TTFT and Latency.
 	Assumed bool
 	// Probe says that the target is tried first to learn how it does now.
 	Probe bool
-	// silent says that its backend does not answer, and notReady how its model stands.
-	silent   bool
-	notReady string
 	// broken says that the policy's condition could not be evaluated.
 	broken bool
 }

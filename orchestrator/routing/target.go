@@ -41,9 +41,6 @@ type State struct {
 	PausedUntil time.Time
 	// OpenFor is how long the target's breaker stays open. 0: it is not.
 	OpenFor time.Duration
-	// Silent says that it is open because the backend does not answer when it is asked whether it is there, and not
-	// because calls have failed.
-	Silent bool
 	// NotReady says why the backend would not take a call for the target's model, and NotReadyFor when it is asked again.
 	// Empty: it would, as far as is known.
 	NotReady    string
@@ -52,6 +49,9 @@ type State struct {
 	PromptTokens int
 	// Prediction is what is expected of the call, from what was observed. Nil: the target's priors alone.
 	Prediction *Prediction
+	// Silent says that the breaker is open because the backend does not answer when it is asked whether it is there, and not
+	// because calls have failed.
+	Silent bool
 	// Probe asks for the target to be tried first, so that what is known of it stays fresh.
 	Probe bool
 	// InsteadOf is the canary that the caller would have got in this target's place, were it not left alone. Empty: none.
