@@ -128,6 +128,20 @@ func (r *Report) Green() bool {
 	return true
 }
 
+// Answers gives the outputs by case: of several repetitions that of the first which has one.
+func (r *Report) Answers() map[string]string {
+	out := map[string]string{}
+	for i := range r.Cases {
+		for j := range r.Cases[i].Runs {
+			if text := r.Cases[i].Runs[j].Output; text != "" {
+				out[r.Cases[i].ID] = text
+				break
+			}
+		}
+	}
+	return out
+}
+
 // Marshal gives the report's JSON.
 func (r *Report) Marshal() ([]byte, error) {
 	var b bytes.Buffer

@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// Baseline is what the run is compared with. Nil: nothing.
 	Baseline *Baseline
+	// Against has answers of another system by case, for scorers that compare two.
+	Against map[string]string
 	// Played says that answers come from a cassette: the report then holds no time of the clock.
 	Played bool
 	// Told is called after each run with how many are done, from one goroutine at a time. Nil: nobody is told.
@@ -119,6 +121,7 @@ func (r *runner) ask(ctx context.Context, j job) RunReport {
 	if err != nil {
 		return RunReport{Error: text(err), Scores: r.unmeasured()}
 	}
+	got.Baseline = r.options.Against[c.ID]
 	run := RunReport{Output: got.Text, Targets: got.Targets, CostNano: int64(got.Cost), Priced: got.CostKnown, Input: got.Usage.Input,
 		Written: got.Usage.Output, TTFT: milliseconds(got.TTFT), Latency: milliseconds(got.Latency), Scores: make([]ScoreReport, len(r.suite.Scorers))}
 	if got.Err != nil {

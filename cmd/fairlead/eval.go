@@ -34,7 +34,7 @@ type evalFlags struct {
 	timed          bool
 	updateBaseline bool
 	repeat         int
-	under          string
+	under, against string
 	cases, tags    []string
 	outputs        evalOutputs
 }
@@ -89,6 +89,7 @@ Reports of several suites go into one file of JUnit, and one of Markdown; --out 
 	c.Flags().BoolVar(&f.updateBaseline, "update-baseline", false, "make this run the baseline")
 	c.Flags().IntVar(&f.repeat, "repeat", 0, "how often each case runs (default: what the suite says)")
 	c.Flags().StringVar(&f.under, "under", "", "test this in the place of what the suite says, such as policy/careful")
+	c.Flags().StringVar(&f.against, "against", "", "show scorers that compare two answers (pairwise) those of this report, which eval run --out wrote")
 	f.outputs.flags(c)
 	return c
 }
@@ -248,6 +249,13 @@ func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *ev
 	}
 	defer func() { err = errors.Join(err, bench.close()) }()
 	o := evals.Options{Played: bench.system.played, Told: p.told(s.Name)}
+	if f.against != "" {
+		other, err := evals.LoadReport(f.against)
+		if err != nil {
+			return nil, err
+		}
+		o.Against = other.Answers()
+	}
 	if s.Baseline != "" {
 		if o.Baseline, err = evals.LoadBaseline(filepath.Join(dir, s.Baseline)); err != nil {
 			return nil, err

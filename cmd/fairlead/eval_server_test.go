@@ -157,3 +157,51 @@ func TestEvalCalibrate(t *testing.T) {
 		}
 	}
 }
+
+// Answers of a run before are what a judge compares with, in both orders; cases that run several times show which are
+// not steady.
+func TestEvalAgainstAnotherRunAndRepeated(t *testing.T) {
+	var mu sync.Mutex
+	said := map[string]int{}
+	url := model(t, func(_ context.Context, text string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, a, ok := strings.Cut(text, "answer A:\n<text>\n"); ok { // the longer answer is better, wherever it stands
+			a, b, _ := strings.Cut(a, "</text>")
+			choice := "A"
+			if _, b, _ = strings.Cut(b, "<text>\n"); len(strings.Split(b, "</text>")[0]) > len(a) {
+				choice = "B"
+			}
+			return `{"reason": "It is longer.", "choice": "` + choice + `"}`
+		}
+		said[text]++
+		if text == "say 3" && said[text]%2 == 0 {
+			return "no idea"
+		}
+		return strings.TrimPrefix(text, "say ")
+	})
+	const compared = `suite: compared
+under: { target: model }
+cases: cases.jsonl
+config: fairlead.yaml
+cassette: compared.cassette.jsonl
+concurrency: 1
+scorers:
+  - score: { exact: {} }
+  - score: { pairwise: { judge: model, criteria: Which is better? } }
+`
+	dir := evalFolder(t, url, map[string]string{"s.yaml": compared, "cases.jsonl": numbered(5)})
+	suite, before := filepath.Join(dir, "s.yaml"), filepath.Join(dir, "before.json")
+	got := succeed(t, "eval", "run", suite, "--live", "--repeat", "4")
+	if !strings.Contains(got, "each 4 times") || !strings.Contains(got, "exact: 1 of 5 cases pass at times and fail at times: c003") {
+		t.Error(got)
+	}
+	succeed(t, "eval", "run", suite, "--live", "--under", "target/echo", "--out", before) // its answers are "say N"
+	got = succeed(t, "eval", "run", suite, "--live", "--against", before)
+	if !strings.Contains(got, "pairwise  0.000") {
+		t.Errorf("the shorter answers are as good:\n%s", got)
+	}
+	if e := command(t, "", "eval", "run", suite, "--live", "--against", suite); e.status != 1 || !strings.Contains(e.err, "reading the report") {
+		t.Errorf("status %d: %s", e.status, e.err)
+	}
+}

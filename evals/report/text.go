@@ -38,6 +38,16 @@ func Text(w io.Writer, r *evals.Report) error {
 	for i := range r.Scorers {
 		red(&b, r, i)
 	}
+	for i := range r.Scorers {
+		if s := r.Scorers[i].Steady; s != nil && len(s.Flaky) > 0 {
+			shown := s.Flaky[:min(len(s.Flaky), shownWorst)]
+			fmt.Fprintf(&b, "%s: %d of %d cases pass at times and fail at times: %s", r.Scorers[i].Name, len(s.Flaky), s.Cases, strings.Join(shown, ", "))
+			if more := len(s.Flaky) - len(shown); more > 0 {
+				fmt.Fprintf(&b, " and %d more", more)
+			}
+			b.WriteString("\n")
+		}
+	}
 	for _, f := range failed(r, shownFailed) {
 		fmt.Fprintf(&b, "failed: %s: %s\n", f.id, f.why)
 	}
