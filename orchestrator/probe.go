@@ -121,11 +121,11 @@ func notReady(a *health.Answer) string {
 	text := map[providers.ModelState]string{
 		providers.ModelLoading:   "its model is being loaded",
 		providers.ModelUnloading: "its model is being taken out of memory",
-		providers.ModelAbsent:    "its model is not in memory",
+		providers.ModelAbsent:    "its model is not loaded",
 		providers.ModelBroken:    "its model cannot be loaded",
 	}[a.State]
 	if a.Lazy && a.State == providers.ModelAbsent {
-		return text + ": the next call loads it"
+		return "its model is not in memory: the next call loads it"
 	}
 	if text == "" {
 		text = "its model is not ready"

@@ -131,7 +131,7 @@ func TestARollbackOnEveryReplica(t *testing.T) {
 
 	for args, want := range map[string]string{
 		"models rollback plain":         "target plain has no canary",
-		"models rollback none":          `there is no target "none": fairlead models lists them`,
+		"models rollback none":          "there is no target \"none\": `fairlead models` lists them",
 		"models rollback triage@canary": `there is no target "triage@canary": name triage, whose variant that is`,
 		"models resume triage":          "is not rolled back",
 		"models rollbacks --limit 1001": "limit",

@@ -20,7 +20,8 @@ func (p *program) usageCommand() *cobra.Command {
 		Use:   "usage",
 		Short: "Show what was used and what it cost",
 		Long: `Sums what a server's calls to models took, day by day in UTC: each attempt once, also one that failed, was overtaken or
-made a second answer, and vectors of documents and queries. Commands that run on their own record nothing.
+made a second answer, and vectors of documents and queries. What failed before it used anything is not in it; the metric
+fairlead_upstream_attempts_total counts all. Commands that run on their own record nothing.
 
 --tenant says whose it is. On a server that takes a caller with the scope operator.`,
 		Example: `  fairlead usage

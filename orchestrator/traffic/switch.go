@@ -193,7 +193,7 @@ func unknown(doing, target string) error {
 	if of, _, ok := strings.Cut(target, "@"); ok {
 		return fault.New(fault.NotFound, fault.ReasonUnknownTarget, text+": name %s, whose variant that is", doing, target, of)
 	}
-	return fault.New(fault.NotFound, fault.ReasonUnknownTarget, text+": fairlead models lists them", doing, target)
+	return fault.New(fault.NotFound, fault.ReasonUnknownTarget, text+": `fairlead models` lists them", doing, target)
 }
 
 // decide keeps a decision and looks at once. The decision holds also when the look fails: the next one sees it.
