@@ -24,6 +24,8 @@ type call struct {
 	label  label.Label
 	// counted is set when the call is decided about.
 	counted *counted
+	// qualities are what is expected of the answers of the targets, in their order. Nil: nobody was asked yet.
+	qualities []routing.QualityEstimate
 	// classes is what classifiers found before.
 	classes classes
 	// passages are the documents of the request, in its order, for citations.
@@ -68,6 +70,7 @@ func (r *run) decideAmong(c *call, candidates []routing.Candidate) *RouteDecided
 	now := time.Now()
 	r.expect(candidates, q, c.policy, now)
 	r.expectTokens(candidates, c.counted)
+	r.expectQuality(candidates, c)
 	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now)}
 	if len(c.policy.Targets) == 1 && r.st.policies[c.policy.Name] != c.policy {
 		d.Pinned = c.policy.Targets[0]

@@ -82,6 +82,8 @@ type Config struct {
 	// Auto is what the model "auto" means: "policy/NAME", "chain/NAME" or a target's name. Empty: the
 	// default policy.
 	Auto string
+	// Qualities expects how well targets would answer a prompt, in place of their own quality. Nil: that one holds.
+	Qualities Qualities
 	// DefaultEmbedder names the target that embeds where nothing else is named.
 	DefaultEmbedder string
 	// DefaultLabel is the label of requests that state none. Unset: internal.

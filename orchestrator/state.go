@@ -22,6 +22,10 @@ type state struct {
 	// targets are those that may be named, by name; byName has the same.
 	targets []*target
 	byName  map[string]*target
+	// names are those of targets, in their order.
+	names []string
+	// qualities may be nil.
+	qualities Qualities
 	// every has them with their variants, which nobody may name.
 	every map[string]*target
 	// encodings are those of the targets that answer; the first stands for all where one must.
@@ -47,6 +51,8 @@ func newState(c Config) (*state, error) {
 		auto:     c.Auto,
 		embedder: c.DefaultEmbedder,
 		label:    c.DefaultLabel.Or(label.Internal),
+
+		qualities: c.Qualities,
 	}
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
@@ -80,7 +86,7 @@ func newState(c Config) (*state, error) {
 	for _, name := range slices.Sorted(maps.Keys(st.every)) {
 		t := st.every[name]
 		if t.Of == "" {
-			st.targets = append(st.targets, t)
+			st.targets, st.names = append(st.targets, t), append(st.names, t.Name)
 		}
 		if m := meters[t.Backend]; m != nil {
 			t.meter = m

@@ -84,6 +84,8 @@ type Candidate struct {
 	PromptTokens int `json:"prompt_tokens,omitempty"`
 	// Prediction is nil when there was none.
 	Prediction *routing.Prediction `json:"prediction,omitempty"`
+	// Quality is what was expected of its answer to the prompt. Nil: its own quality held.
+	Quality *routing.QualityEstimate `json:"quality,omitempty"`
 
 	// Reason is empty when it could be tried.
 	Reason routing.Reason `json:"reason,omitempty"`
@@ -173,7 +175,7 @@ func (d *Decision) request() *routing.Request {
 // candidate gives a candidate as Decide was given it.
 func (c *Candidate) candidate(now time.Time) routing.Candidate {
 	out := routing.Candidate{Target: c.Target.routing(), State: routing.State{
-		OpenFor: c.OpenFor, Silent: c.Silent, NotReady: c.NotReady, NotReadyFor: c.NotReadyFor, PromptTokens: c.PromptTokens, Prediction: c.Prediction, Probe: c.Probe, InsteadOf: c.InsteadOf,
+		OpenFor: c.OpenFor, Silent: c.Silent, NotReady: c.NotReady, NotReadyFor: c.NotReadyFor, PromptTokens: c.PromptTokens, Prediction: c.Prediction, Quality: c.Quality, Probe: c.Probe, InsteadOf: c.InsteadOf,
 	}}
 	if c.PausedFor > 0 {
 		out.State.PausedUntil = now.Add(c.PausedFor)

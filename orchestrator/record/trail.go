@@ -169,6 +169,7 @@ func decided(b *orchestrator.RouteDecided) Decision {
 		}
 		if s := states[rec.Target.Name]; s != nil {
 			c.OpenFor, c.PromptTokens, c.Prediction, c.Probe, c.InsteadOf = s.OpenFor, s.PromptTokens, s.Prediction, s.Probe, s.InsteadOf
+			c.Quality = s.Quality
 			c.Silent, c.NotReady, c.NotReadyFor = s.Silent, s.NotReady, s.NotReadyFor
 			c.PausedFor = max(s.PausedUntil.Sub(b.Now), 0)
 		}

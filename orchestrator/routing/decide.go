@@ -52,6 +52,7 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 	for i := range candidates {
 		r, c := &records[i], &candidates[i]
 		r.Target, r.InsteadOf, r.from = c.Target, c.State.InsteadOf, asked
+		r.Estimate = c.State.Quality
 		predict(r, &c.State, req, output)
 		r.Reason = reject(&asked.req, c, policy, r, now)
 		r.wait(&c.State, now)
@@ -183,7 +184,7 @@ func reject(req *Request, c *Candidate, p *Policy, r *Record, now time.Time) Rea
 		return OutDialect
 	case t.Context > 0 && r.PromptTokens+req.MaxOutput > t.Context:
 		return OutContext
-	case p.MinQuality > 0 && t.Quality < p.MinQuality: // an unknown one is negative
+	case p.MinQuality > 0 && r.Quality() < p.MinQuality: // an unknown one is negative
 		return OutQuality
 	case p.MaxCost > 0 && (!r.CostKnown || r.Cost > p.MaxCost):
 		return OutCost

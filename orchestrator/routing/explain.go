@@ -74,10 +74,10 @@ func (r *Record) why(reason Reason) string {
 	case OutContext:
 		return fmt.Sprintf("about %d prompt + %d output tokens do not fit a window of %d", r.PromptTokens, q.MaxOutput, t.Context)
 	case OutQuality:
-		if t.Quality < 0 {
+		if r.Quality() < 0 {
 			return fmt.Sprintf("its quality is not known; the policy wants %.2f", p.MinQuality)
 		}
-		return fmt.Sprintf("quality %.2f is under the policy's %.2f", t.Quality, p.MinQuality)
+		return fmt.Sprintf("quality %s is under the policy's %.2f", r.qualityText(), p.MinQuality)
 	case OutCost:
 		if !r.CostKnown {
 			return unpriced(t) + ", and the policy limits cost"
@@ -112,6 +112,14 @@ func (r *Record) why(reason Reason) string {
 	default:
 		return string(reason)
 	}
+}
+
+// qualityText is the quality for people, and who expects it where it is not the target's own.
+func (r *Record) qualityText() string {
+	if r.Estimate != nil {
+		return r.Estimate.String()
+	}
+	return fmt.Sprintf("%.2f", r.Target.Quality)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
@@ -159,10 +167,10 @@ func (p *Plan) relaxed() string {
 func (p *Plan) best(first *Record) string {
 	switch p.asked.by {
 	case Best:
-		if first.Target.Quality < 0 {
+		if first.Quality() < 0 {
 			return "quality unknown"
 		}
-		return fmt.Sprintf("best quality, %.2f,", first.Target.Quality)
+		return fmt.Sprintf("best quality, %s,", first.qualityText())
 	case Fastest:
 		if first.Latency <= 0 {
 			return "latency unknown,"

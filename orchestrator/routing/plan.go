@@ -53,6 +53,8 @@ type Record struct {
 	Cost providers.Money
 	// PromptTokens is what the prompt is expected to count on this target.
 	PromptTokens int
+	// Estimate is the quality that was expected for this prompt, in place of the target's own. Nil: that one held.
+	Estimate *QualityEstimate
 	// TTFT and Latency are predictions, the queue included. 0: unknown.
 	TTFT, Latency time.Duration
 	// Queue is the part of TTFT and Latency that is spent in its backend's own queue, in which Waiting calls wait, and
@@ -73,6 +75,15 @@ type Record struct {
 	Probe bool
 	// broken says that the policy's condition could not be evaluated.
 	broken bool
+}
+
+// Quality is what the target was chosen by: what was expected for the prompt, or else the target's own. Negative:
+// unknown.
+func (r *Record) Quality() float64 {
+	if r.Estimate != nil {
+		return r.Estimate.Value
+	}
+	return r.Target.Quality
 }
 
 // Plan is the decision for one step.

@@ -64,7 +64,7 @@ func (s *scorer) latencyScore(r *Record) float64 {
 func (s *scorer) score(r *Record) {
 	switch s.by {
 	case Best:
-		r.Score = r.Target.Quality
+		r.Score = r.Quality()
 	case Fastest:
 		r.Score = s.latencyScore(r)
 	case byWeights:
@@ -76,7 +76,7 @@ func (s *scorer) score(r *Record) {
 		}
 		part(s.weights.Cost, s.costScore(r))
 		part(s.weights.Latency, s.latencyScore(r))
-		part(s.weights.Quality, r.Target.Quality)
+		part(s.weights.Quality, r.Quality())
 		r.Score = min(r.Score, 1) // the sum of the weights may be a hair over 1
 		return
 	default:
@@ -104,7 +104,7 @@ func (r *Record) ScoreCost() float64 { s := r.scorer(); return s.costScore(r) }
 func (r *Record) ScoreLatency() float64 { s := r.scorer(); return s.latencyScore(r) }
 
 // ScoreQuality is what the quality scores before it is weighed, in [0,1]. Negative: unknown, which counts as 0.
-func (r *Record) ScoreQuality() float64 { return max(r.Target.Quality, -1) }
+func (r *Record) ScoreQuality() float64 { return max(r.Quality(), -1) }
 
 // place is where a record goes: the lower first, the better. What is unknown is infinite.
 type place struct {
@@ -136,8 +136,8 @@ func expense(r *Record) float64 {
 }
 
 func badness(r *Record) float64 {
-	if r.Target.Quality >= 0 {
-		return -r.Target.Quality
+	if q := r.Quality(); q >= 0 {
+		return -q
 	}
 	return math.Inf(1)
 }

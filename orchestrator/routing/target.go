@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"fmt"
 	"time"
 
 	"fairlead/internal/label"
@@ -49,6 +50,9 @@ type State struct {
 	PromptTokens int
 	// Prediction is what is expected of the call, from what was observed. Nil: the target's priors alone.
 	Prediction *Prediction
+	// Quality is what is expected of the answer to this prompt, and takes the place of the target's own. Nil: the target's
+	// own holds.
+	Quality *QualityEstimate
 	// Silent says that the breaker is open because the backend does not answer when it is asked whether it is there, and not
 	// because calls have failed.
 	Silent bool
@@ -58,6 +62,19 @@ type State struct {
 	InsteadOf string
 	// Live is only filled in for those who list targets.
 	Live *Live
+}
+
+// QualityEstimate is how well a target is expected to answer one prompt.
+type QualityEstimate struct {
+	// Value is in [0,1], and Low to High the interval that it is given with.
+	Value, Low, High float64
+	// Source says who expects it, such as "learned".
+	Source string
+}
+
+// String says it for people: "0.71 (learned, 0.62-0.80)".
+func (q *QualityEstimate) String() string {
+	return fmt.Sprintf("%.2f (%s, %.2f-%.2f)", q.Value, q.Source, q.Low, q.High)
 }
 
 // Live is what was seen of a target, for people. Counts of samples weigh older ones less.
@@ -78,7 +95,7 @@ type Live struct {
 	// in our words.
 	Answered, Ready bool
 	Detail          string
-	// Version stands behind the one that the target names. Empty: not known.
+	// Version stands behind the one that the target names; while that is not known, it is the one that it names.
 	Version string
 	// LoadTime is what loading its model took the last time. 0: not seen.
 	LoadTime time.Duration

@@ -1177,16 +1177,18 @@ type Candidate struct {
 	PredictedTtftMs *float64 `protobuf:"fixed64,8,opt,name=predicted_ttft_ms,json=predictedTtftMs,proto3,oneof" json:"predicted_ttft_ms,omitempty"`
 	// Milliseconds to the end. Unset when unknown.
 	PredictedLatencyMs *float64 `protobuf:"fixed64,9,opt,name=predicted_latency_ms,json=predictedLatencyMs,proto3,oneof" json:"predicted_latency_ms,omitempty"`
-	// Quality in [0,1]. Unset when unknown.
+	// Quality in [0,1] that it was chosen by. Unset when unknown.
 	Quality *float64 `protobuf:"fixed64,10,opt,name=quality,proto3,oneof" json:"quality,omitempty"`
 	// The highest label that its backend may see.
 	Clearance Label `protobuf:"varint,11,opt,name=clearance,proto3,enum=fairlead.v1.Label" json:"clearance,omitempty"`
 	// The name of its backend.
 	Backend string `protobuf:"bytes,12,opt,name=backend,proto3" json:"backend,omitempty"`
 	// The model as the backend calls it.
-	Model         string `protobuf:"bytes,13,opt,name=model,proto3" json:"model,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Model string `protobuf:"bytes,13,opt,name=model,proto3" json:"model,omitempty"`
+	// Set when the quality is what was expected for this prompt, and not the target's own.
+	QualityEstimate *QualityEstimate `protobuf:"bytes,14,opt,name=quality_estimate,json=qualityEstimate,proto3" json:"quality_estimate,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Candidate) Reset() {
@@ -1310,6 +1312,77 @@ func (x *Candidate) GetModel() string {
 	return ""
 }
 
+func (x *Candidate) GetQualityEstimate() *QualityEstimate {
+	if x != nil {
+		return x.QualityEstimate
+	}
+	return nil
+}
+
+// QualityEstimate says how sure a quality is that was expected for one prompt.
+type QualityEstimate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lower end of the interval in which the mean quality of such prompts lies, in [0,1].
+	Low float64 `protobuf:"fixed64,1,opt,name=low,proto3" json:"low,omitempty"`
+	// The upper end.
+	High float64 `protobuf:"fixed64,2,opt,name=high,proto3" json:"high,omitempty"`
+	// Who expects it, such as "learned".
+	Source        string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QualityEstimate) Reset() {
+	*x = QualityEstimate{}
+	mi := &file_fairlead_v1_common_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QualityEstimate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QualityEstimate) ProtoMessage() {}
+
+func (x *QualityEstimate) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_common_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QualityEstimate.ProtoReflect.Descriptor instead.
+func (*QualityEstimate) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_common_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *QualityEstimate) GetLow() float64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *QualityEstimate) GetHigh() float64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *QualityEstimate) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // Plan is the decision for one step.
 type Plan struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1336,7 +1409,7 @@ type Plan struct {
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_fairlead_v1_common_proto_msgTypes[12]
+	mi := &file_fairlead_v1_common_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1421,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_fairlead_v1_common_proto_msgTypes[12]
+	mi := &file_fairlead_v1_common_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1434,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_fairlead_v1_common_proto_rawDescGZIP(), []int{12}
+	return file_fairlead_v1_common_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Plan) GetPolicy() string {
@@ -1507,7 +1580,7 @@ const file_fairlead_v1_common_proto_rawDesc = "" +
 	"\tretryable\x18\x03 \x01(\bR\tretryable\x12'\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12%\n" +
-	"\x04plan\x18\x05 \x01(\v2\x11.fairlead.v1.PlanR\x04plan\"\xc1\x04\n" +
+	"\x04plan\x18\x05 \x01(\v2\x11.fairlead.v1.PlanR\x04plan\"\x8a\x05\n" +
 	"\tCandidate\x12 \n" +
 	"\x06target\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06target\x12\x1a\n" +
 	"\beligible\x18\x02 \x01(\bR\beligible\x12\x1f\n" +
@@ -1522,12 +1595,17 @@ const file_fairlead_v1_common_proto_rawDesc = "" +
 	" \x01(\x01H\x03R\aquality\x88\x01\x01\x120\n" +
 	"\tclearance\x18\v \x01(\x0e2\x12.fairlead.v1.LabelR\tclearance\x12\"\n" +
 	"\abackend\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\abackend\x12\x1e\n" +
-	"\x05model\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x05modelB\b\n" +
+	"\x05model\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x05model\x12G\n" +
+	"\x10quality_estimate\x18\x0e \x01(\v2\x1c.fairlead.v1.QualityEstimateR\x0fqualityEstimateB\b\n" +
 	"\x06_scoreB\x14\n" +
 	"\x12_predicted_ttft_msB\x17\n" +
 	"\x15_predicted_latency_msB\n" +
 	"\n" +
-	"\b_quality\"\xc3\x02\n" +
+	"\b_quality\"\x8a\x01\n" +
+	"\x0fQualityEstimate\x12)\n" +
+	"\x03low\x18\x01 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x03low\x12+\n" +
+	"\x04high\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x04high\x12\x1f\n" +
+	"\x06source\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06source\"\xc3\x02\n" +
 	"\x04Plan\x12 \n" +
 	"\x06policy\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06policy\x126\n" +
 	"\n" +
@@ -1572,7 +1650,7 @@ func file_fairlead_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_fairlead_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_fairlead_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_fairlead_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_fairlead_v1_common_proto_goTypes = []any{
 	(Label)(0),               // 0: fairlead.v1.Label
 	(Role)(0),                // 1: fairlead.v1.Role
@@ -1591,7 +1669,8 @@ var file_fairlead_v1_common_proto_goTypes = []any{
 	(*Money)(nil),            // 14: fairlead.v1.Money
 	(*ErrorInfo)(nil),        // 15: fairlead.v1.ErrorInfo
 	(*Candidate)(nil),        // 16: fairlead.v1.Candidate
-	(*Plan)(nil),             // 17: fairlead.v1.Plan
+	(*QualityEstimate)(nil),  // 17: fairlead.v1.QualityEstimate
+	(*Plan)(nil),             // 18: fairlead.v1.Plan
 }
 var file_fairlead_v1_common_proto_depIdxs = []int32{
 	6,  // 0: fairlead.v1.Part.image:type_name -> fairlead.v1.Image
@@ -1600,16 +1679,17 @@ var file_fairlead_v1_common_proto_depIdxs = []int32{
 	8,  // 3: fairlead.v1.Message.tool_calls:type_name -> fairlead.v1.ToolCall
 	3,  // 4: fairlead.v1.ToolChoice.mode:type_name -> fairlead.v1.ToolChoice.Mode
 	4,  // 5: fairlead.v1.ResponseFormat.kind:type_name -> fairlead.v1.ResponseFormat.Kind
-	17, // 6: fairlead.v1.ErrorInfo.plan:type_name -> fairlead.v1.Plan
+	18, // 6: fairlead.v1.ErrorInfo.plan:type_name -> fairlead.v1.Plan
 	14, // 7: fairlead.v1.Candidate.predicted_cost:type_name -> fairlead.v1.Money
 	0,  // 8: fairlead.v1.Candidate.clearance:type_name -> fairlead.v1.Label
-	16, // 9: fairlead.v1.Plan.candidates:type_name -> fairlead.v1.Candidate
-	0,  // 10: fairlead.v1.Plan.label:type_name -> fairlead.v1.Label
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	17, // 9: fairlead.v1.Candidate.quality_estimate:type_name -> fairlead.v1.QualityEstimate
+	16, // 10: fairlead.v1.Plan.candidates:type_name -> fairlead.v1.Candidate
+	0,  // 11: fairlead.v1.Plan.label:type_name -> fairlead.v1.Label
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_common_proto_init() }
@@ -1635,7 +1715,7 @@ func file_fairlead_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_common_proto_rawDesc), len(file_fairlead_v1_common_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -38,8 +38,11 @@ func candidateMessage(r *routing.Record) *pb.Candidate {
 	}
 	if t := r.Target; t != nil {
 		out.Target, out.Backend, out.Model, out.Clearance = t.Name, t.Backend, t.Model, labelMessage(t.Clearance)
-		if t.Quality >= 0 {
-			out.Quality = &t.Quality
+		if q := r.Quality(); q >= 0 {
+			out.Quality = &q
+		}
+		if e := r.Estimate; e != nil {
+			out.QualityEstimate = &pb.QualityEstimate{Low: e.Low, High: e.High, Source: e.Source}
 		}
 	}
 	if r.Scored {

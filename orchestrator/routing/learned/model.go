@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"fairlead/orchestrator/routing"
 )
 
 // Model predicts the quality of targets. It does not change and is safe for concurrent use. Make it with Load.
@@ -130,6 +132,22 @@ const (
 	minPrompts = 50
 	maxWidth   = 0.4
 )
+
+// source is what estimates are said to come from.
+const source = "learned"
+
+// Estimate fills in what is expected of each of the named targets, and leaves those alone that it does not know or of
+// which it abstains.
+func (m *Model) Estimate(prompt string, targets []string, into []routing.QualityEstimate) {
+	var few [8]Prediction
+	predictions := m.Predict(prompt, few[:0])
+	for i, name := range targets {
+		if t := slices.Index(m.targets, name); t >= 0 && predictions[t].Abstained == "" {
+			p := &predictions[t]
+			into[i] = routing.QualityEstimate{Value: p.Quality, Low: p.Low, High: p.High, Source: source}
+		}
+	}
+}
 
 // Predict appends a prediction for each of the model's targets to out. It makes nothing that is to be collected, when
 // out has room for them.
