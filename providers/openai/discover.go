@@ -190,7 +190,7 @@ func (c *Client) Versions(ctx context.Context, model string) ([]providers.ModelV
 	if model != "" {
 		found := all.find(model, anyName)
 		if found == nil {
-			return nil, c.fail(providers.KindNotFound, model, "")
+			return nil, c.unlisted(program, model)
 		}
 		all = entries{*found}
 	}
@@ -202,7 +202,8 @@ func (c *Client) Versions(ctx context.Context, model string) ([]providers.ModelV
 }
 
 // Ready says whether a model would answer now; see providers.Lifecycle. One that is loaded by its first call would. SGLang, TGI
-// and a llama.cpp of one model answer calls of any name, so there any name is ready. The version is not looked at.
+// and a llama.cpp of one model answer calls of any name, so there any name is ready. What an unknown program does not list is
+// KindUnsupported. The version is not looked at.
 func (c *Client) Ready(ctx context.Context, model, _ string) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -217,7 +218,7 @@ func (c *Client) Ready(ctx context.Context, model, _ string) error {
 	}
 	switch found := all.find(model, anyName); {
 	case found == nil:
-		return c.fail(providers.KindNotFound, model, "")
+		return c.unlisted(program, model)
 	case found.state == providers.ModelLoading:
 		return c.fail(providers.KindUnavailable, model, "it is being loaded")
 	case found.state == providers.ModelBroken:
@@ -225,6 +226,15 @@ func (c *Client) Ready(ctx context.Context, model, _ string) error {
 	default:
 		return nil
 	}
+}
+
+// unlisted is the failure of a model that the program does not list. An unknown one may know it all the same: a proxy in front
+// of others need not list what it passes on, and calls are not to be kept from it for that.
+func (c *Client) unlisted(program, model string) *providers.Error {
+	if program == serverUnknown {
+		return c.fail(providers.KindUnsupported, model, "it does not list the model, which for an unknown program says nothing: set server")
+	}
+	return c.fail(providers.KindNotFound, model, "")
 }
 
 // find gives the model of a name, or with anyName the first where there is none of it.

@@ -448,3 +448,25 @@ func TestAnotherProgramBehindTheURLIsFoundOut(t *testing.T) {
 		t.Errorf("the second: %v", err)
 	}
 }
+
+// A proxy of others need not list all that it passes on: whether such a model is ready is not known, and no more.
+func TestWhatAnUnknownProgramDoesNotListMayBeThere(t *testing.T) {
+	c := at(t, &pages{change: func(path, _ string) (int, string) {
+		if path == "/v1/models" {
+			return http.StatusOK, `{"data":[{"id":"listed","owned_by":"somebody"}]}`
+		}
+		return 0, ""
+	}}, openai.ServerAuto)
+	if err := c.Ready(t.Context(), "listed", ""); err != nil {
+		t.Error(err)
+	}
+	if err := c.Ready(t.Context(), "other", ""); providers.KindOf(err) != providers.KindUnsupported {
+		t.Errorf("ready: %v", err)
+	}
+	if _, err := c.Versions(t.Context(), "other"); providers.KindOf(err) != providers.KindUnsupported {
+		t.Errorf("versions: %v", err)
+	}
+	if err := c.Probe(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
