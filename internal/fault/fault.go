@@ -68,6 +68,7 @@ const (
 	ReasonUnknownColl      Reason = "unknown_collection"
 	ReasonUnknownKey       Reason = "unknown_key"
 	ReasonUnknownTenant    Reason = "unknown_tenant"
+	ReasonUnknownRun       Reason = "unknown_run"
 	ReasonNotAllowed       Reason = "not_allowed"
 	ReasonUnauthenticated  Reason = "unauthenticated"
 	ReasonSchemaBehind     Reason = "schema_behind"

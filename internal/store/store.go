@@ -8,6 +8,7 @@ import (
 	"fairlead/internal/auth/keys"
 	"fairlead/internal/auth/tenants"
 	"fairlead/orchestrator"
+	"fairlead/orchestrator/feedback"
 	"fairlead/orchestrator/record"
 	"fairlead/orchestrator/traffic"
 	"fairlead/orchestrator/usage"
@@ -19,6 +20,7 @@ type Store interface {
 	retrieval.Store
 	orchestrator.Sessions
 	record.Decisions
+	feedback.Store
 	usage.Store
 	keys.Store
 	tenants.Store

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"tenants deleted", deletedTests},
 		{"sessions", sessionTests},
 		{"decisions", decisionTests},
+		{"feedback", feedbackTests},
 		{"atomic", atomicTests},
 		{"concurrent", concurrentTests},
 		{"errors", errorTests},
