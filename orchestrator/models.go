@@ -93,8 +93,8 @@ func (t *target) model(ctx context.Context) Model {
 // stands fills in how the model stands: by what the backend tells of models, else by its list of them, else by whether it
 // is there.
 func (t *target) stands(ctx context.Context, m *Model) {
+	var listed, ready error
 	if life, ok := t.Server.(providers.Lifecycle); ok && t.Model != "" {
-		var listed, ready error
 		var both sync.WaitGroup
 		both.Go(func() {
 			listed = inquire(ctx, t, func() (err error) { m.Versions, err = life.Versions(ctx, t.Model); return err })
@@ -123,8 +123,11 @@ func (t *target) stands(ctx context.Context, m *Model) {
 			return
 		}
 	}
-	if prober, ok := t.Server.(providers.Prober); ok {
-		m.answered(inquire(ctx, t, func() error { return prober.Probe(ctx) }))
+	if prober, ok := t.Server.(providers.Prober); ok && m.answered(inquire(ctx, t, func() error { return prober.Probe(ctx) })) {
+		return
+	}
+	if e, ok := errors.AsType[*providers.Error](ready); ok && (e.Code != "" || e.Status != 0) {
+		m.Detail = "its server does not know this call: is the backend's kind right?"
 	}
 }
 

@@ -416,6 +416,17 @@ func (dead) Versions(ctx context.Context, _ string) ([]providers.ModelVersion, e
 }
 func (dead) Ready(ctx context.Context, _, _ string) error { <-ctx.Done(); return errors.New("secret") }
 
+// stranger is an adapter whose server speaks another protocol.
+type stranger struct{}
+
+func (stranger) Versions(context.Context, string) ([]providers.ModelVersion, error) {
+	return nil, &providers.Error{Kind: providers.KindUnsupported, Code: "Unimplemented"}
+}
+
+func (stranger) Ready(context.Context, string, string) error {
+	return &providers.Error{Kind: providers.KindUnsupported, Code: "Unimplemented"}
+}
+
 // broke panics.
 type broke struct{}
 
@@ -436,7 +447,7 @@ func TestModelsAreAskedForAtOnce(t *testing.T) {
 		w := &warm{}
 		w.state.Store(providers.ModelAbsent)
 		var targets []orchestrator.Target
-		for name, server := range map[string]any{"cold": w, "dead": dead{}, "dead2": dead{}, "broke": broke{}, "listed": lister{"m-listed"}, "unlisted": lister{"x"}, "inside": nil} {
+		for name, server := range map[string]any{"cold": w, "dead": dead{}, "dead2": dead{}, "broke": broke{}, "listed": lister{"m-listed"}, "unlisted": lister{"x"}, "inside": nil, "stranger": stranger{}} {
 			x := target(name, 0.5, says("fine"))
 			x.Server, x.HealthTimeout, x.Lazy = server, 3*time.Second, true
 			targets = append(targets, x)
@@ -457,7 +468,7 @@ func TestModelsAreAskedForAtOnce(t *testing.T) {
 		}
 		want := []string{
 			"broke: no its backend could not be asked", "cold: yes its model is not in memory: the next call loads it", "dead: no its backend did not answer in time",
-			"inside: ", "listed: yes ", "unlisted: its backend does not list the model",
+			"inside: ", "listed: yes ", "stranger: its server does not know this call: is the backend's kind right?", "unlisted: its backend does not list the model",
 		}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("got\n%s", strings.Join(got, "\n"))

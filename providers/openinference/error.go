@@ -61,6 +61,8 @@ func (g *grpcProtocol) failed(ctx context.Context, model string, err error, trai
 		e.Detail = "its TLS certificate is not trusted, or it does not speak TLS"
 	case s.Code() == codes.Unavailable && strings.Contains(text, "rror while dialing"), s.Code() == codes.Unavailable && strings.Contains(text, "name resolver error"):
 		e.Detail = "no connection"
+	case s.Code() == codes.Unimplemented:
+		e.Detail = "its server does not know this call: is the backend's kind right?"
 	default:
 		applyWords(e, text)
 	}

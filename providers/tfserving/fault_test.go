@@ -78,6 +78,9 @@ func TestStatus(t *testing.T) {
 		}
 		_, err := serve(t, "grpc", s, nil).Predict(t.Context(), question())
 		quiet(t, err, want.kind)
+		if hint := strings.Contains(err.Error(), "is the backend's kind right?"); hint != (code == codes.Unimplemented) {
+			t.Errorf("%s: %v", code, err)
+		}
 		if providers.Retryable(err) != want.retryable {
 			t.Errorf("%s: retryable %v", code, !want.retryable)
 		}

@@ -57,6 +57,8 @@ func (r *rpc) translate(ctx context.Context, model string, limit int, err error,
 		e.Detail = "no TLS connection: is its certificate trusted, and does it speak TLS?"
 	case s.Code() == codes.Unavailable && strings.Contains(message, "connection error"):
 		e.Detail = "no connection"
+	case s.Code() == codes.Unimplemented:
+		e.Detail = "its server does not know this call: is the backend's kind right?"
 	case s.Code() == codes.FailedPrecondition:
 		e.Detail = "the model or its version is not in a state to answer"
 	}
