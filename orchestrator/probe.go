@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"cmp"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fairlead/orchestrator/health"
@@ -17,6 +18,10 @@ const badAnswers = 2
 // health.Lasting; a call that goes well says more, and takes back what speaks against the target. It is safe for
 // concurrent use.
 type standing struct {
+	// odd says that there is something in here that speaks against the target, or for a wait: what is asked at each decision
+	// about it need not take the lock otherwise.
+	odd atomic.Bool
+
 	mu sync.Mutex
 	// bad is how many answers in a row spoke against the target.
 	bad    int
@@ -43,27 +48,41 @@ func (s *standing) hear(a health.Answer, now time.Time) (ready bool) {
 		return false
 	}
 	s.answer, s.at = a, now
+	s.note()
 	return ready
+}
+
+// note brings odd in step. The lock is held.
+func (s *standing) note() {
+	s.odd.Store(s.bad > 0 || s.answer.State != "" && s.answer.State != providers.ModelReady)
 }
 
 // expire forgets an answer that is too old. The lock is held.
 func (s *standing) expire(now time.Time) {
 	if !s.at.IsZero() && now.Sub(s.at) > health.Lasting(s.answer.Every) {
 		s.bad, s.answer, s.at = 0, health.Answer{}, time.Time{}
+		s.note()
 	}
 }
 
 // worked notes that a call has gone well, or has begun to be answered.
 func (s *standing) worked() {
+	if !s.odd.Load() {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bad > 0 || s.answer.State != "" && s.answer.State != providers.ModelReady { // and what was absent is loaded
+	if s.odd.Load() { // and what was absent is loaded
 		s.bad, s.answer, s.at = 0, health.Answer{}, time.Time{}
+		s.note()
 	}
 }
 
 // out says whether the target is left alone for what its backend said, or did not: until it is asked again.
 func (s *standing) out(now time.Time) (answer health.Answer, again time.Duration, out bool) {
+	if !s.odd.Load() {
+		return health.Answer{}, 0, false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.expire(now); s.bad < badAnswers {
@@ -74,6 +93,9 @@ func (s *standing) out(now time.Time) (answer health.Answer, again time.Duration
 
 // loading gives how long the next call waits for the model to be loaded. 0: it is in memory, or that is not known.
 func (s *standing) loading(now time.Time) time.Duration {
+	if !s.odd.Load() {
+		return 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.expire(now); s.answer.Lazy && s.answer.State == providers.ModelAbsent {

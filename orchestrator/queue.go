@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fairlead/orchestrator/health"
@@ -15,6 +16,9 @@ const cacheFull = 0.9
 
 // busyness is how busy a backend says it is. Its targets share it. It is safe for concurrent use.
 type busyness struct {
+	// heard says that it ever said anything.
+	heard atomic.Bool
+
 	mu    sync.Mutex
 	load  providers.Load
 	every time.Duration
@@ -30,6 +34,7 @@ func (q *busyness) hear(l providers.Load, ours int, every time.Duration, now tim
 	l.Running, l.Waiting, l.Slots = max(l.Running, 0), max(l.Waiting, 0), max(l.Slots, 0)
 	q.load, q.every, q.at = l, every, now
 	q.others = max(0, l.Running+l.Waiting-ours)
+	q.heard.Store(true)
 }
 
 // fresh gives what the backend last said; ok is false when that is too old.
@@ -56,7 +61,12 @@ func (q *busyness) ahead(ours int, now time.Time) observe.Queue {
 }
 
 // ahead gives the queue of the meter's backend, for a prediction.
-func (m *meter) ahead(now time.Time) observe.Queue { return m.queue.ahead(m.inside(), now) }
+func (m *meter) ahead(now time.Time) observe.Queue {
+	if !m.queue.heard.Load() {
+		return observe.Queue{}
+	}
+	return m.queue.ahead(m.inside(), now)
+}
 
 // Loaded takes how busy a backend says it is.
 func (e *Engine) Loaded(backend string, l providers.Load, every time.Duration) {
