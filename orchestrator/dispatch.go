@@ -26,6 +26,9 @@ type call struct {
 	counted *counted
 	// qualities are what is expected of the answers of the targets, in their order. Nil: nobody was asked yet.
 	qualities []routing.QualityEstimate
+	// features are what is kept of the prompt, once featured is set.
+	features []byte
+	featured bool
 	// classes is what classifiers found before.
 	classes classes
 	// passages are the documents of the request, in its order, for citations.
@@ -71,7 +74,7 @@ func (r *run) decideAmong(c *call, candidates []routing.Candidate) *RouteDecided
 	r.expect(candidates, q, c.policy, now)
 	r.expectTokens(candidates, c.counted)
 	r.expectQuality(candidates, c)
-	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now)}
+	d := &RouteDecided{Request: q, Policy: c.policy, Candidates: candidates, Now: now, Plan: routing.Decide(q, candidates, c.policy, now), Features: r.features(c)}
 	if len(c.policy.Targets) == 1 && r.st.policies[c.policy.Name] != c.policy {
 		d.Pinned = c.policy.Targets[0]
 	}

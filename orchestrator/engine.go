@@ -84,6 +84,11 @@ type Config struct {
 	Auto string
 	// Qualities expects how well targets would answer a prompt, in place of their own quality. Nil: that one holds.
 	Qualities Qualities
+	// Features gives what is to be kept of a prompt for the training of such a one, at most a few KiB without its text; nil is
+	// nothing. It is asked for steps of up to FeaturesLabel alone, and is safe for concurrent use. Nil: nothing is kept.
+	Features func(prompt string) []byte
+	// FeaturesLabel is the highest label of prompts of which features are kept. Unset: internal.
+	FeaturesLabel label.Label
 	// DefaultEmbedder names the target that embeds where nothing else is named.
 	DefaultEmbedder string
 	// DefaultLabel is the label of requests that state none. Unset: internal.

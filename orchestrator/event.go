@@ -51,6 +51,8 @@ type (
 		Now        time.Time
 		// Pinned is the target that the step or the caller named, which alone could be chosen. Empty: none.
 		Pinned string
+		// Features are those of the prompt, by Config.Features, for observers. Nil: there are none, or it is too sensitive.
+		Features []byte
 	}
 	// AttemptStarted says that a target is being called.
 	AttemptStarted struct {

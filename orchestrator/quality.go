@@ -33,6 +33,21 @@ func (r *run) expectQuality(candidates []routing.Candidate, c *call) {
 	}
 }
 
+// features gives what is kept of a call's prompt in the place of its text, made once for a step. Nil: nothing is, for it is not asked
+// for or the prompt is too sensitive.
+func (r *run) features(c *call) []byte {
+	if r.st.features == nil || c.label > r.st.featuresLabel {
+		return nil
+	}
+	if !c.featured {
+		c.featured = true
+		if prompt := asked(c.req); prompt != "" {
+			c.features = r.st.features(prompt)
+		}
+	}
+	return c.features
+}
+
 // asked is the text that a request is judged by: the question in the caller's own words, without documents, where it
 // is known, or else what the user said last.
 func asked(req *providers.Request) string {

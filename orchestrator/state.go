@@ -26,6 +26,9 @@ type state struct {
 	names []string
 	// qualities may be nil.
 	qualities Qualities
+	// features may be nil.
+	features      func(prompt string) []byte
+	featuresLabel label.Label
 	// every has them with their variants, which nobody may name.
 	every map[string]*target
 	// encodings are those of the targets that answer; the first stands for all where one must.
@@ -53,6 +56,9 @@ func newState(c Config) (*state, error) {
 		label:    c.DefaultLabel.Or(label.Internal),
 
 		qualities: c.Qualities,
+
+		features:      c.Features,
+		featuresLabel: c.FeaturesLabel.Or(label.Internal),
 	}
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }

@@ -54,27 +54,33 @@ func TestWhatFeedbackIsAbout(t *testing.T) {
 		decided(5, "sort", "classify", "labels", record.OK),
 	}
 	for name, c := range map[string]struct {
-		run    []record.Decision
-		step   string
-		target string
-		fault  fault.Code
+		run     []record.Decision
+		step    string
+		target  string
+		refused fault.Code // 0: not
 	}{
-		"the last that wrote":                         {chain, "", "big", fault.OK},
-		"the step's last":                             {chain, "draft", "big", fault.OK},
-		"a step that does not write":                  {chain, "sort", "labels", fault.OK},
+		"the last that wrote":                         {chain, "", "big", 0},
+		"the step's last":                             {chain, "draft", "big", 0},
+		"a step that does not write":                  {chain, "sort", "labels", 0},
 		"a step that failed":                          {chain, "polish", "", fault.FailedPrecondition},
 		"a step that there is not":                    {chain, "drafts", "", fault.InvalidArgument},
-		"of a run that wrote nothing, the last":       {[]record.Decision{chain[0], chain[4]}, "", "labels", fault.OK},
-		"what wrote, also before what did not":        {[]record.Decision{chain[4], chain[1], chain[0]}, "", "small", fault.OK},
+		"of a run that wrote nothing, the last":       {[]record.Decision{chain[0], chain[4]}, "", "labels", 0},
+		"what wrote, also before what did not":        {[]record.Decision{chain[4], chain[1], chain[0]}, "", "small", 0},
 		"nothing of a run in which nothing went well": {chain[3:4], "", "", fault.FailedPrecondition},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &shelf{runs: map[string][]record.Decision{"acme/run": c.run}}
 			f, err := feedback.New(s).Give(t.Context(), ada, feedback.Given{RunID: "run", Step: c.step, Score: 0.5, Reason: "ok"})
-			if fault.CodeOf(err) != c.fault || (err == nil) != (len(s.kept) == 1) {
+			if c.refused != 0 {
+				if err == nil || fault.CodeOf(err) != c.refused || len(s.kept) != 0 {
+					t.Fatalf("%v, kept %q", err, s.kept)
+				}
+				return
+			}
+			if err != nil || len(s.kept) != 1 {
 				t.Fatalf("%v, kept %q", err, s.kept)
 			}
-			if err == nil && f.Target != c.target {
+			if f.Target != c.target {
 				t.Errorf("it is about %+v, want %s", f, c.target)
 			}
 		})

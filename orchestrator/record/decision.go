@@ -50,6 +50,9 @@ type Decision struct {
 	// Classes has what classifiers of the chain found: their own labels, never text.
 	Classes map[string]routing.Class `json:"classes,omitempty"`
 
+	// Features are those of the prompt in their compact form (learned.Compact), which has no text. Empty: they were not kept.
+	Features []byte `json:"features,omitempty"`
+
 	// Candidates has every target that was looked at, in the plan's order.
 	Candidates []Candidate `json:"candidates"`
 

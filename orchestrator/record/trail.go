@@ -152,6 +152,7 @@ func decided(b *orchestrator.RouteDecided) Decision {
 		Time: b.Now, Policy: b.Policy.Name, PolicyDigest: digest(b.Policy), Quantile: b.Policy.Quantile, Pinned: b.Pinned,
 		Label: q.Label, Needs: q.Needs.Names(), Documents: q.Documents, Dialect: q.Dialect, PromptTokens: q.PromptTokens, Images: q.Images, MaxOutput: q.MaxOutput,
 		Allowed: q.Allowed, Left: q.Left.Money, Limited: q.Left.Limited, Deadline: q.Left.Deadline, Locale: q.Locale, Classes: q.Classes,
+		Features: b.Features,
 	}
 	if d.Quantile == 0 {
 		d.Quantile = routing.DefaultQuantile

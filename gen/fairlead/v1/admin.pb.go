@@ -1476,6 +1476,198 @@ func (x *UsageSum) GetDuration() *durationpb.Duration {
 	return nil
 }
 
+// ExportOutcomesRequest asks for scored answers.
+type ExportOutcomesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tenant. Empty: the caller's own.
+	Tenant string `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// How far back. Unset: as far as there are any.
+	Since         *durationpb.Duration `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportOutcomesRequest) Reset() {
+	*x = ExportOutcomesRequest{}
+	mi := &file_fairlead_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportOutcomesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportOutcomesRequest) ProtoMessage() {}
+
+func (x *ExportOutcomesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportOutcomesRequest.ProtoReflect.Descriptor instead.
+func (*ExportOutcomesRequest) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ExportOutcomesRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *ExportOutcomesRequest) GetSince() *durationpb.Duration {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// ExportOutcomesResponse carries one outcome, or as the last message how many there are that cannot be exported.
+type ExportOutcomesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The outcome. Unset in the last message.
+	Outcome *Outcome `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// How many scored answers have no features: they were not recorded.
+	WithoutFeatures int64 `protobuf:"varint,2,opt,name=without_features,json=withoutFeatures,proto3" json:"without_features,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ExportOutcomesResponse) Reset() {
+	*x = ExportOutcomesResponse{}
+	mi := &file_fairlead_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportOutcomesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportOutcomesResponse) ProtoMessage() {}
+
+func (x *ExportOutcomesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportOutcomesResponse.ProtoReflect.Descriptor instead.
+func (*ExportOutcomesResponse) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ExportOutcomesResponse) GetOutcome() *Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return nil
+}
+
+func (x *ExportOutcomesResponse) GetWithoutFeatures() int64 {
+	if x != nil {
+		return x.WithoutFeatures
+	}
+	return 0
+}
+
+// Outcome is what one target made of one prompt.
+type Outcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The features of the prompt in their compact form, which depends on the version in its first byte.
+	Features []byte `protobuf:"bytes,1,opt,name=features,proto3" json:"features,omitempty"`
+	// The target that answered; "NAME@canary" is another than NAME.
+	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// The mean of the scores.
+	Score float64 `protobuf:"fixed64,3,opt,name=score,proto3" json:"score,omitempty"`
+	// The chain, or "chat".
+	Group string `protobuf:"bytes,4,opt,name=group,proto3" json:"group,omitempty"`
+	// How many callers scored it.
+	Voices        int32 `protobuf:"varint,5,opt,name=voices,proto3" json:"voices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Outcome) Reset() {
+	*x = Outcome{}
+	mi := &file_fairlead_v1_admin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Outcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Outcome) ProtoMessage() {}
+
+func (x *Outcome) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_admin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
+func (*Outcome) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_admin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Outcome) GetFeatures() []byte {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+func (x *Outcome) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Outcome) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Outcome) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Outcome) GetVoices() int32 {
+	if x != nil {
+		return x.Voices
+	}
+	return 0
+}
+
 var File_fairlead_v1_admin_proto protoreflect.FileDescriptor
 
 const file_fairlead_v1_admin_proto_rawDesc = "" +
@@ -1580,7 +1772,20 @@ const file_fairlead_v1_admin_proto_rawDesc = "" +
 	"\bunpriced\x18\t \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bunpriced\x12%\n" +
 	"\testimated\x18\n" +
 	" \x01(\x03B\a\xbaH\x04\"\x02(\x00R\testimated\x125\n" +
-	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationR\bduration*w\n" +
+	"\bduration\x18\v \x01(\v2\x19.google.protobuf.DurationR\bduration\"{\n" +
+	"\x15ExportOutcomesRequest\x12\x1f\n" +
+	"\x06tenant\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18?R\x06tenant\x12A\n" +
+	"\x05since\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x06\b\x80\x86\xb0\x96\x01*\x00R\x05since\"|\n" +
+	"\x16ExportOutcomesResponse\x12.\n" +
+	"\aoutcome\x18\x01 \x01(\v2\x14.fairlead.v1.OutcomeR\aoutcome\x122\n" +
+	"\x10without_features\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x0fwithoutFeatures\"\xad\x01\n" +
+	"\aOutcome\x12$\n" +
+	"\bfeatures\x18\x01 \x01(\fB\b\xbaH\x05z\x03\x18\x80 R\bfeatures\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12-\n" +
+	"\x05score\x18\x03 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00R\x05score\x12\x14\n" +
+	"\x05group\x18\x04 \x01(\tR\x05group\x12\x1f\n" +
+	"\x06voices\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x06voices*w\n" +
 	"\x05Scope\x12\x15\n" +
 	"\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -1588,7 +1793,7 @@ const file_fairlead_v1_admin_proto_rawDesc = "" +
 	"\fSCOPE_INGEST\x10\x02\x12\x10\n" +
 	"\fSCOPE_SEARCH\x10\x03\x12\x0f\n" +
 	"\vSCOPE_ADMIN\x10\x04\x12\x12\n" +
-	"\x0eSCOPE_OPERATOR\x10\x052\xcf\x05\n" +
+	"\x0eSCOPE_OPERATOR\x10\x052\xac\x06\n" +
 	"\fAdminService\x12J\n" +
 	"\tCreateKey\x12\x1d.fairlead.v1.CreateKeyRequest\x1a\x1e.fairlead.v1.CreateKeyResponse\x12G\n" +
 	"\bListKeys\x12\x1c.fairlead.v1.ListKeysRequest\x1a\x1d.fairlead.v1.ListKeysResponse\x12J\n" +
@@ -1598,7 +1803,8 @@ const file_fairlead_v1_admin_proto_rawDesc = "" +
 	"\vListTenants\x12\x1f.fairlead.v1.ListTenantsRequest\x1a .fairlead.v1.ListTenantsResponse\x12V\n" +
 	"\rDisableTenant\x12!.fairlead.v1.DisableTenantRequest\x1a\".fairlead.v1.DisableTenantResponse\x12S\n" +
 	"\fDeleteTenant\x12 .fairlead.v1.DeleteTenantRequest\x1a!.fairlead.v1.DeleteTenantResponse\x12>\n" +
-	"\x05Usage\x12\x19.fairlead.v1.UsageRequest\x1a\x1a.fairlead.v1.UsageResponseB\x8f\x01\n" +
+	"\x05Usage\x12\x19.fairlead.v1.UsageRequest\x1a\x1a.fairlead.v1.UsageResponse\x12[\n" +
+	"\x0eExportOutcomes\x12\".fairlead.v1.ExportOutcomesRequest\x1a#.fairlead.v1.ExportOutcomesResponse0\x01B\x8f\x01\n" +
 	"\x0fcom.fairlead.v1B\n" +
 	"AdminProtoP\x01Z#fairlead/gen/fairlead/v1;fairleadv1\xa2\x02\x03FXX\xaa\x02\vFairlead.V1\xca\x02\vFairlead\\V1\xe2\x02\x17Fairlead\\V1\\GPBMetadata\xea\x02\fFairlead::V1b\x06proto3"
 
@@ -1615,85 +1821,92 @@ func file_fairlead_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_fairlead_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_fairlead_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_fairlead_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_fairlead_v1_admin_proto_goTypes = []any{
-	(Scope)(0),                    // 0: fairlead.v1.Scope
-	(UsageRequest_Dimension)(0),   // 1: fairlead.v1.UsageRequest.Dimension
-	(*Key)(nil),                   // 2: fairlead.v1.Key
-	(*CreateKeyRequest)(nil),      // 3: fairlead.v1.CreateKeyRequest
-	(*CreateKeyResponse)(nil),     // 4: fairlead.v1.CreateKeyResponse
-	(*ListKeysRequest)(nil),       // 5: fairlead.v1.ListKeysRequest
-	(*ListKeysResponse)(nil),      // 6: fairlead.v1.ListKeysResponse
-	(*RotateKeyRequest)(nil),      // 7: fairlead.v1.RotateKeyRequest
-	(*RotateKeyResponse)(nil),     // 8: fairlead.v1.RotateKeyResponse
-	(*RevokeKeyRequest)(nil),      // 9: fairlead.v1.RevokeKeyRequest
-	(*RevokeKeyResponse)(nil),     // 10: fairlead.v1.RevokeKeyResponse
-	(*Tenant)(nil),                // 11: fairlead.v1.Tenant
-	(*CreateTenantRequest)(nil),   // 12: fairlead.v1.CreateTenantRequest
-	(*CreateTenantResponse)(nil),  // 13: fairlead.v1.CreateTenantResponse
-	(*ListTenantsRequest)(nil),    // 14: fairlead.v1.ListTenantsRequest
-	(*ListTenantsResponse)(nil),   // 15: fairlead.v1.ListTenantsResponse
-	(*DisableTenantRequest)(nil),  // 16: fairlead.v1.DisableTenantRequest
-	(*DisableTenantResponse)(nil), // 17: fairlead.v1.DisableTenantResponse
-	(*DeleteTenantRequest)(nil),   // 18: fairlead.v1.DeleteTenantRequest
-	(*DeleteTenantResponse)(nil),  // 19: fairlead.v1.DeleteTenantResponse
-	(*UsageRequest)(nil),          // 20: fairlead.v1.UsageRequest
-	(*UsageResponse)(nil),         // 21: fairlead.v1.UsageResponse
-	(*UsageSum)(nil),              // 22: fairlead.v1.UsageSum
-	(Label)(0),                    // 23: fairlead.v1.Label
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
-	(*Usage)(nil),                 // 26: fairlead.v1.Usage
-	(*Money)(nil),                 // 27: fairlead.v1.Money
+	(Scope)(0),                     // 0: fairlead.v1.Scope
+	(UsageRequest_Dimension)(0),    // 1: fairlead.v1.UsageRequest.Dimension
+	(*Key)(nil),                    // 2: fairlead.v1.Key
+	(*CreateKeyRequest)(nil),       // 3: fairlead.v1.CreateKeyRequest
+	(*CreateKeyResponse)(nil),      // 4: fairlead.v1.CreateKeyResponse
+	(*ListKeysRequest)(nil),        // 5: fairlead.v1.ListKeysRequest
+	(*ListKeysResponse)(nil),       // 6: fairlead.v1.ListKeysResponse
+	(*RotateKeyRequest)(nil),       // 7: fairlead.v1.RotateKeyRequest
+	(*RotateKeyResponse)(nil),      // 8: fairlead.v1.RotateKeyResponse
+	(*RevokeKeyRequest)(nil),       // 9: fairlead.v1.RevokeKeyRequest
+	(*RevokeKeyResponse)(nil),      // 10: fairlead.v1.RevokeKeyResponse
+	(*Tenant)(nil),                 // 11: fairlead.v1.Tenant
+	(*CreateTenantRequest)(nil),    // 12: fairlead.v1.CreateTenantRequest
+	(*CreateTenantResponse)(nil),   // 13: fairlead.v1.CreateTenantResponse
+	(*ListTenantsRequest)(nil),     // 14: fairlead.v1.ListTenantsRequest
+	(*ListTenantsResponse)(nil),    // 15: fairlead.v1.ListTenantsResponse
+	(*DisableTenantRequest)(nil),   // 16: fairlead.v1.DisableTenantRequest
+	(*DisableTenantResponse)(nil),  // 17: fairlead.v1.DisableTenantResponse
+	(*DeleteTenantRequest)(nil),    // 18: fairlead.v1.DeleteTenantRequest
+	(*DeleteTenantResponse)(nil),   // 19: fairlead.v1.DeleteTenantResponse
+	(*UsageRequest)(nil),           // 20: fairlead.v1.UsageRequest
+	(*UsageResponse)(nil),          // 21: fairlead.v1.UsageResponse
+	(*UsageSum)(nil),               // 22: fairlead.v1.UsageSum
+	(*ExportOutcomesRequest)(nil),  // 23: fairlead.v1.ExportOutcomesRequest
+	(*ExportOutcomesResponse)(nil), // 24: fairlead.v1.ExportOutcomesResponse
+	(*Outcome)(nil),                // 25: fairlead.v1.Outcome
+	(Label)(0),                     // 26: fairlead.v1.Label
+	(*timestamppb.Timestamp)(nil),  // 27: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 28: google.protobuf.Duration
+	(*Usage)(nil),                  // 29: fairlead.v1.Usage
+	(*Money)(nil),                  // 30: fairlead.v1.Money
 }
 var file_fairlead_v1_admin_proto_depIdxs = []int32{
 	0,  // 0: fairlead.v1.Key.scopes:type_name -> fairlead.v1.Scope
-	23, // 1: fairlead.v1.Key.ceiling:type_name -> fairlead.v1.Label
-	24, // 2: fairlead.v1.Key.created_at:type_name -> google.protobuf.Timestamp
-	24, // 3: fairlead.v1.Key.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 4: fairlead.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
+	26, // 1: fairlead.v1.Key.ceiling:type_name -> fairlead.v1.Label
+	27, // 2: fairlead.v1.Key.created_at:type_name -> google.protobuf.Timestamp
+	27, // 3: fairlead.v1.Key.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 4: fairlead.v1.Key.revoked_at:type_name -> google.protobuf.Timestamp
 	0,  // 5: fairlead.v1.CreateKeyRequest.scopes:type_name -> fairlead.v1.Scope
-	23, // 6: fairlead.v1.CreateKeyRequest.ceiling:type_name -> fairlead.v1.Label
-	24, // 7: fairlead.v1.CreateKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	26, // 6: fairlead.v1.CreateKeyRequest.ceiling:type_name -> fairlead.v1.Label
+	27, // 7: fairlead.v1.CreateKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 8: fairlead.v1.CreateKeyResponse.key:type_name -> fairlead.v1.Key
 	2,  // 9: fairlead.v1.ListKeysResponse.keys:type_name -> fairlead.v1.Key
-	25, // 10: fairlead.v1.RotateKeyRequest.grace:type_name -> google.protobuf.Duration
+	28, // 10: fairlead.v1.RotateKeyRequest.grace:type_name -> google.protobuf.Duration
 	2,  // 11: fairlead.v1.RotateKeyResponse.key:type_name -> fairlead.v1.Key
-	24, // 12: fairlead.v1.RotateKeyResponse.old_expires_at:type_name -> google.protobuf.Timestamp
-	24, // 13: fairlead.v1.Tenant.created_at:type_name -> google.protobuf.Timestamp
-	24, // 14: fairlead.v1.Tenant.disabled_at:type_name -> google.protobuf.Timestamp
+	27, // 12: fairlead.v1.RotateKeyResponse.old_expires_at:type_name -> google.protobuf.Timestamp
+	27, // 13: fairlead.v1.Tenant.created_at:type_name -> google.protobuf.Timestamp
+	27, // 14: fairlead.v1.Tenant.disabled_at:type_name -> google.protobuf.Timestamp
 	11, // 15: fairlead.v1.CreateTenantRequest.tenant:type_name -> fairlead.v1.Tenant
 	11, // 16: fairlead.v1.CreateTenantResponse.tenant:type_name -> fairlead.v1.Tenant
 	11, // 17: fairlead.v1.ListTenantsResponse.tenants:type_name -> fairlead.v1.Tenant
 	11, // 18: fairlead.v1.DisableTenantResponse.tenant:type_name -> fairlead.v1.Tenant
 	1,  // 19: fairlead.v1.UsageRequest.by:type_name -> fairlead.v1.UsageRequest.Dimension
 	22, // 20: fairlead.v1.UsageResponse.sums:type_name -> fairlead.v1.UsageSum
-	26, // 21: fairlead.v1.UsageSum.usage:type_name -> fairlead.v1.Usage
-	27, // 22: fairlead.v1.UsageSum.cost:type_name -> fairlead.v1.Money
-	25, // 23: fairlead.v1.UsageSum.duration:type_name -> google.protobuf.Duration
-	3,  // 24: fairlead.v1.AdminService.CreateKey:input_type -> fairlead.v1.CreateKeyRequest
-	5,  // 25: fairlead.v1.AdminService.ListKeys:input_type -> fairlead.v1.ListKeysRequest
-	7,  // 26: fairlead.v1.AdminService.RotateKey:input_type -> fairlead.v1.RotateKeyRequest
-	9,  // 27: fairlead.v1.AdminService.RevokeKey:input_type -> fairlead.v1.RevokeKeyRequest
-	12, // 28: fairlead.v1.AdminService.CreateTenant:input_type -> fairlead.v1.CreateTenantRequest
-	14, // 29: fairlead.v1.AdminService.ListTenants:input_type -> fairlead.v1.ListTenantsRequest
-	16, // 30: fairlead.v1.AdminService.DisableTenant:input_type -> fairlead.v1.DisableTenantRequest
-	18, // 31: fairlead.v1.AdminService.DeleteTenant:input_type -> fairlead.v1.DeleteTenantRequest
-	20, // 32: fairlead.v1.AdminService.Usage:input_type -> fairlead.v1.UsageRequest
-	4,  // 33: fairlead.v1.AdminService.CreateKey:output_type -> fairlead.v1.CreateKeyResponse
-	6,  // 34: fairlead.v1.AdminService.ListKeys:output_type -> fairlead.v1.ListKeysResponse
-	8,  // 35: fairlead.v1.AdminService.RotateKey:output_type -> fairlead.v1.RotateKeyResponse
-	10, // 36: fairlead.v1.AdminService.RevokeKey:output_type -> fairlead.v1.RevokeKeyResponse
-	13, // 37: fairlead.v1.AdminService.CreateTenant:output_type -> fairlead.v1.CreateTenantResponse
-	15, // 38: fairlead.v1.AdminService.ListTenants:output_type -> fairlead.v1.ListTenantsResponse
-	17, // 39: fairlead.v1.AdminService.DisableTenant:output_type -> fairlead.v1.DisableTenantResponse
-	19, // 40: fairlead.v1.AdminService.DeleteTenant:output_type -> fairlead.v1.DeleteTenantResponse
-	21, // 41: fairlead.v1.AdminService.Usage:output_type -> fairlead.v1.UsageResponse
-	33, // [33:42] is the sub-list for method output_type
-	24, // [24:33] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	29, // 21: fairlead.v1.UsageSum.usage:type_name -> fairlead.v1.Usage
+	30, // 22: fairlead.v1.UsageSum.cost:type_name -> fairlead.v1.Money
+	28, // 23: fairlead.v1.UsageSum.duration:type_name -> google.protobuf.Duration
+	28, // 24: fairlead.v1.ExportOutcomesRequest.since:type_name -> google.protobuf.Duration
+	25, // 25: fairlead.v1.ExportOutcomesResponse.outcome:type_name -> fairlead.v1.Outcome
+	3,  // 26: fairlead.v1.AdminService.CreateKey:input_type -> fairlead.v1.CreateKeyRequest
+	5,  // 27: fairlead.v1.AdminService.ListKeys:input_type -> fairlead.v1.ListKeysRequest
+	7,  // 28: fairlead.v1.AdminService.RotateKey:input_type -> fairlead.v1.RotateKeyRequest
+	9,  // 29: fairlead.v1.AdminService.RevokeKey:input_type -> fairlead.v1.RevokeKeyRequest
+	12, // 30: fairlead.v1.AdminService.CreateTenant:input_type -> fairlead.v1.CreateTenantRequest
+	14, // 31: fairlead.v1.AdminService.ListTenants:input_type -> fairlead.v1.ListTenantsRequest
+	16, // 32: fairlead.v1.AdminService.DisableTenant:input_type -> fairlead.v1.DisableTenantRequest
+	18, // 33: fairlead.v1.AdminService.DeleteTenant:input_type -> fairlead.v1.DeleteTenantRequest
+	20, // 34: fairlead.v1.AdminService.Usage:input_type -> fairlead.v1.UsageRequest
+	23, // 35: fairlead.v1.AdminService.ExportOutcomes:input_type -> fairlead.v1.ExportOutcomesRequest
+	4,  // 36: fairlead.v1.AdminService.CreateKey:output_type -> fairlead.v1.CreateKeyResponse
+	6,  // 37: fairlead.v1.AdminService.ListKeys:output_type -> fairlead.v1.ListKeysResponse
+	8,  // 38: fairlead.v1.AdminService.RotateKey:output_type -> fairlead.v1.RotateKeyResponse
+	10, // 39: fairlead.v1.AdminService.RevokeKey:output_type -> fairlead.v1.RevokeKeyResponse
+	13, // 40: fairlead.v1.AdminService.CreateTenant:output_type -> fairlead.v1.CreateTenantResponse
+	15, // 41: fairlead.v1.AdminService.ListTenants:output_type -> fairlead.v1.ListTenantsResponse
+	17, // 42: fairlead.v1.AdminService.DisableTenant:output_type -> fairlead.v1.DisableTenantResponse
+	19, // 43: fairlead.v1.AdminService.DeleteTenant:output_type -> fairlead.v1.DeleteTenantResponse
+	21, // 44: fairlead.v1.AdminService.Usage:output_type -> fairlead.v1.UsageResponse
+	24, // 45: fairlead.v1.AdminService.ExportOutcomes:output_type -> fairlead.v1.ExportOutcomesResponse
+	36, // [36:46] is the sub-list for method output_type
+	26, // [26:36] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_fairlead_v1_admin_proto_init() }
@@ -1708,7 +1921,7 @@ func file_fairlead_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_admin_proto_rawDesc), len(file_fairlead_v1_admin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

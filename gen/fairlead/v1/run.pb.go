@@ -390,6 +390,134 @@ func (x *ChainInput) GetOptional() bool {
 	return false
 }
 
+// FeedbackRequest scores an answer. It has no free text: content is not kept.
+type FeedbackRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run's id.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// The step's path. Empty: the run's last step in which a model wrote.
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// How good the answer is, from 0 to 1.
+	Score *float64 `protobuf:"fixed64,3,opt,name=score,proto3,oneof" json:"score,omitempty"`
+	// A short word, such as "thumbs_down".
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeedbackRequest) Reset() {
+	*x = FeedbackRequest{}
+	mi := &file_fairlead_v1_run_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeedbackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeedbackRequest) ProtoMessage() {}
+
+func (x *FeedbackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_run_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeedbackRequest.ProtoReflect.Descriptor instead.
+func (*FeedbackRequest) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_run_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FeedbackRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *FeedbackRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *FeedbackRequest) GetScore() float64 {
+	if x != nil && x.Score != nil {
+		return *x.Score
+	}
+	return 0
+}
+
+func (x *FeedbackRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// FeedbackResponse says what the score was taken for.
+type FeedbackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The target that answered.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// The step's path.
+	Step          string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FeedbackResponse) Reset() {
+	*x = FeedbackResponse{}
+	mi := &file_fairlead_v1_run_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FeedbackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FeedbackResponse) ProtoMessage() {}
+
+func (x *FeedbackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_fairlead_v1_run_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FeedbackResponse.ProtoReflect.Descriptor instead.
+func (*FeedbackResponse) Descriptor() ([]byte, []int) {
+	return file_fairlead_v1_run_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FeedbackResponse) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *FeedbackResponse) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
 var File_fairlead_v1_run_proto protoreflect.FileDescriptor
 
 const file_fairlead_v1_run_proto_rawDesc = "" +
@@ -419,12 +547,22 @@ const file_fairlead_v1_run_proto_rawDesc = "" +
 	"ChainInput\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04name\x12\x1b\n" +
 	"\x04type\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x10R\x04type\x12\x1a\n" +
-	"\boptional\x18\x03 \x01(\bR\boptional2\x97\x01\n" +
+	"\boptional\x18\x03 \x01(\bR\boptional\"\xdc\x01\n" +
+	"\x0fFeedbackRequest\x125\n" +
+	"\x06run_id\x18\x01 \x01(\tB\x1e\xbaH\x1br\x192\x17^[A-Za-z0-9._-]{1,128}$R\x05runId\x12\x1c\n" +
+	"\x04step\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x04step\x127\n" +
+	"\x05score\x18\x03 \x01(\x01B\x1c\xbaH\x19\xc8\x01\x01\x12\x14@\x01\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05score\x88\x01\x01\x121\n" +
+	"\x06reason\x18\x04 \x01(\tB\x19\xbaH\x16r\x142\x12^[a-z0-9_-]{0,64}$R\x06reasonB\b\n" +
+	"\x06_score\">\n" +
+	"\x10FeedbackResponse\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step2\xe0\x01\n" +
 	"\n" +
 	"RunService\x12:\n" +
 	"\x03Run\x12\x17.fairlead.v1.RunRequest\x1a\x18.fairlead.v1.RunResponse0\x01\x12M\n" +
 	"\n" +
-	"ListChains\x12\x1e.fairlead.v1.ListChainsRequest\x1a\x1f.fairlead.v1.ListChainsResponseB\x8d\x01\n" +
+	"ListChains\x12\x1e.fairlead.v1.ListChainsRequest\x1a\x1f.fairlead.v1.ListChainsResponse\x12G\n" +
+	"\bFeedback\x12\x1c.fairlead.v1.FeedbackRequest\x1a\x1d.fairlead.v1.FeedbackResponseB\x8d\x01\n" +
 	"\x0fcom.fairlead.v1B\bRunProtoP\x01Z#fairlead/gen/fairlead/v1;fairleadv1\xa2\x02\x03FXX\xaa\x02\vFairlead.V1\xca\x02\vFairlead\\V1\xe2\x02\x17Fairlead\\V1\\GPBMetadata\xea\x02\fFairlead::V1b\x06proto3"
 
 var (
@@ -439,7 +577,7 @@ func file_fairlead_v1_run_proto_rawDescGZIP() []byte {
 	return file_fairlead_v1_run_proto_rawDescData
 }
 
-var file_fairlead_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_fairlead_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_fairlead_v1_run_proto_goTypes = []any{
 	(*RunRequest)(nil),          // 0: fairlead.v1.RunRequest
 	(*RunResponse)(nil),         // 1: fairlead.v1.RunResponse
@@ -447,26 +585,30 @@ var file_fairlead_v1_run_proto_goTypes = []any{
 	(*ListChainsResponse)(nil),  // 3: fairlead.v1.ListChainsResponse
 	(*Chain)(nil),               // 4: fairlead.v1.Chain
 	(*ChainInput)(nil),          // 5: fairlead.v1.ChainInput
-	(*structpb.Struct)(nil),     // 6: google.protobuf.Struct
-	(Label)(0),                  // 7: fairlead.v1.Label
-	(*durationpb.Duration)(nil), // 8: google.protobuf.Duration
-	(*Money)(nil),               // 9: fairlead.v1.Money
-	(*Event)(nil),               // 10: fairlead.v1.Event
+	(*FeedbackRequest)(nil),     // 6: fairlead.v1.FeedbackRequest
+	(*FeedbackResponse)(nil),    // 7: fairlead.v1.FeedbackResponse
+	(*structpb.Struct)(nil),     // 8: google.protobuf.Struct
+	(Label)(0),                  // 9: fairlead.v1.Label
+	(*durationpb.Duration)(nil), // 10: google.protobuf.Duration
+	(*Money)(nil),               // 11: fairlead.v1.Money
+	(*Event)(nil),               // 12: fairlead.v1.Event
 }
 var file_fairlead_v1_run_proto_depIdxs = []int32{
-	6,  // 0: fairlead.v1.RunRequest.input:type_name -> google.protobuf.Struct
-	7,  // 1: fairlead.v1.RunRequest.label:type_name -> fairlead.v1.Label
-	8,  // 2: fairlead.v1.RunRequest.timeout:type_name -> google.protobuf.Duration
-	9,  // 3: fairlead.v1.RunRequest.budget:type_name -> fairlead.v1.Money
-	10, // 4: fairlead.v1.RunResponse.event:type_name -> fairlead.v1.Event
+	8,  // 0: fairlead.v1.RunRequest.input:type_name -> google.protobuf.Struct
+	9,  // 1: fairlead.v1.RunRequest.label:type_name -> fairlead.v1.Label
+	10, // 2: fairlead.v1.RunRequest.timeout:type_name -> google.protobuf.Duration
+	11, // 3: fairlead.v1.RunRequest.budget:type_name -> fairlead.v1.Money
+	12, // 4: fairlead.v1.RunResponse.event:type_name -> fairlead.v1.Event
 	4,  // 5: fairlead.v1.ListChainsResponse.chains:type_name -> fairlead.v1.Chain
 	5,  // 6: fairlead.v1.Chain.inputs:type_name -> fairlead.v1.ChainInput
 	0,  // 7: fairlead.v1.RunService.Run:input_type -> fairlead.v1.RunRequest
 	2,  // 8: fairlead.v1.RunService.ListChains:input_type -> fairlead.v1.ListChainsRequest
-	1,  // 9: fairlead.v1.RunService.Run:output_type -> fairlead.v1.RunResponse
-	3,  // 10: fairlead.v1.RunService.ListChains:output_type -> fairlead.v1.ListChainsResponse
-	9,  // [9:11] is the sub-list for method output_type
-	7,  // [7:9] is the sub-list for method input_type
+	6,  // 9: fairlead.v1.RunService.Feedback:input_type -> fairlead.v1.FeedbackRequest
+	1,  // 10: fairlead.v1.RunService.Run:output_type -> fairlead.v1.RunResponse
+	3,  // 11: fairlead.v1.RunService.ListChains:output_type -> fairlead.v1.ListChainsResponse
+	7,  // 12: fairlead.v1.RunService.Feedback:output_type -> fairlead.v1.FeedbackResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
 	7,  // [7:7] is the sub-list for extension extendee
 	0,  // [0:7] is the sub-list for field type_name
@@ -479,13 +621,14 @@ func file_fairlead_v1_run_proto_init() {
 	}
 	file_fairlead_v1_common_proto_init()
 	file_fairlead_v1_event_proto_init()
+	file_fairlead_v1_run_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fairlead_v1_run_proto_rawDesc), len(file_fairlead_v1_run_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,9 +35,10 @@ type Usage interface {
 type adminService struct {
 	fairleadv1connect.UnimplementedAdminServiceHandler
 
-	keys    Keys
-	tenants Tenants
-	usage   Usage
+	keys     Keys
+	tenants  Tenants
+	usage    Usage
+	outcomes Outcomes
 }
 
 var _ fairleadv1connect.AdminServiceHandler = (*adminService)(nil)

@@ -20,6 +20,7 @@ import (
 	"fairlead/internal/server"
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/chain"
+	"fairlead/orchestrator/feedback"
 	"fairlead/orchestrator/routing"
 	"fairlead/retrieval"
 )
@@ -87,6 +88,10 @@ type Config struct {
 	Keys    Keys
 	Tenants Tenants
 	Usage   Usage
+	// Outcomes is what AdminService exports for the training of routers. Nil: it is answered as unimplemented.
+	Outcomes Outcomes
+	// Feedback takes what callers say of answers. Nil: this server does not record what it decides, and says so.
+	Feedback Feedback
 	// Models and Traffic are what ModelService works with. Without Models it is not served; without Traffic nothing can be
 	// rolled back.
 	Models  Models
@@ -115,6 +120,9 @@ func New(c Config) (*API, error) {
 	if c.Runner == nil || c.Router == nil || c.Collections == nil || c.Documents == nil {
 		return nil, fault.New(fault.InvalidArgument, fault.ReasonBadConfig, "rpc: runner, router, collections and documents are all needed")
 	}
+	if c.Feedback == nil {
+		c.Feedback = feedback.New(nil)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -129,7 +137,7 @@ func New(c Config) (*API, error) {
 	}
 	validator, err := protovalidate.New(protovalidate.WithMessages(
 		&pb.ChatRequest{}, &pb.RunRequest{}, &pb.ExplainRequest{}, &pb.IngestRequest{}, &pb.SearchRequest{},
-		&pb.ClassifyRequest{}, &pb.EmbedRequest{}, &pb.PredictRequest{},
+		&pb.ClassifyRequest{}, &pb.EmbedRequest{}, &pb.PredictRequest{}, &pb.FeedbackRequest{},
 	))
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Internal, fault.ReasonInternal, "rpc: compiling the rules of the API")
@@ -152,7 +160,7 @@ func New(c Config) (*API, error) {
 
 	a := &API{}
 	_, chat := fairleadv1connect.NewChatServiceHandler(&chatService{runner: c.Runner}, options...)
-	_, run := fairleadv1connect.NewRunServiceHandler(&runService{runner: c.Runner}, options...)
+	_, run := fairleadv1connect.NewRunServiceHandler(&runService{runner: c.Runner, feedback: c.Feedback}, options...)
 	_, routes := fairleadv1connect.NewRoutingServiceHandler(&routingService{router: c.Router}, options...)
 	_, documents := fairleadv1connect.NewRetrievalServiceHandler(
 		&retrievalService{collections: c.Collections, documents: c.Documents}, options...)
@@ -163,7 +171,7 @@ func New(c Config) (*API, error) {
 		a.add(&c, pb.File_fairlead_v1_retrieval_proto, documents),
 	)
 	if err == nil && (c.Keys != nil || c.Tenants != nil || c.Usage != nil) {
-		_, handler := fairleadv1connect.NewAdminServiceHandler(&adminService{keys: c.Keys, tenants: c.Tenants, usage: c.Usage}, options...)
+		_, handler := fairleadv1connect.NewAdminServiceHandler(&adminService{keys: c.Keys, tenants: c.Tenants, usage: c.Usage, outcomes: c.Outcomes}, options...)
 		err = a.add(&c, pb.File_fairlead_v1_admin_proto, handler)
 	}
 	if err == nil && c.Models != nil {

@@ -34,7 +34,10 @@ func (s *chatService) Chat(ctx context.Context, req *pb.ChatRequest, stream *con
 }
 
 // runService serves fairlead.v1.RunService.
-type runService struct{ runner Runner }
+type runService struct {
+	runner   Runner
+	feedback Feedback
+}
 
 var _ fairleadv1connect.RunServiceHandler = (*runService)(nil)
 

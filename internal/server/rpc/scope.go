@@ -17,6 +17,7 @@ var scopes = map[string]auth.Scopes{
 	fairleadv1connect.ChatServiceChatProcedure:           auth.Chat,
 	fairleadv1connect.RunServiceRunProcedure:             auth.Chat,
 	fairleadv1connect.RunServiceListChainsProcedure:      auth.Chat,
+	fairleadv1connect.RunServiceFeedbackProcedure:        auth.Chat,
 	fairleadv1connect.RoutingServiceListTargetsProcedure: auth.Chat,
 	fairleadv1connect.RoutingServiceExplainProcedure:     auth.Chat,
 	fairleadv1connect.InferenceServiceClassifyProcedure:  auth.Chat,
@@ -39,6 +40,8 @@ var scopes = map[string]auth.Scopes{
 	fairleadv1connect.AdminServiceRotateKeyProcedure: auth.Admin,
 	fairleadv1connect.AdminServiceRevokeKeyProcedure: auth.Admin,
 	fairleadv1connect.AdminServiceUsageProcedure:     auth.Admin,
+
+	fairleadv1connect.AdminServiceExportOutcomesProcedure: auth.Admin,
 
 	fairleadv1connect.ModelServiceListModelsProcedure:    auth.Admin,
 	fairleadv1connect.ModelServiceWarmModelProcedure:     auth.Operator,

@@ -32,6 +32,7 @@ import (
 // needed is the scope of each procedure as the guide tells it, written down a second time on purpose.
 var needed = map[string]auth.Scopes{
 	"ChatService/Chat": auth.Chat, "RunService/Run": auth.Chat, "RunService/ListChains": auth.Chat,
+	"RunService/Feedback": auth.Chat, "AdminService/ExportOutcomes": auth.Admin,
 	"RoutingService/ListTargets": auth.Chat, "RoutingService/Explain": auth.Chat,
 	"RetrievalService/Search": auth.Search, "RetrievalService/ListCollections": auth.Search,
 	"RetrievalService/GetDocument": auth.Search, "RetrievalService/ListDocuments": auth.Search,

@@ -55,6 +55,9 @@ const (
 	AdminServiceDeleteTenantProcedure = "/fairlead.v1.AdminService/DeleteTenant"
 	// AdminServiceUsageProcedure is the fully-qualified name of the AdminService's Usage RPC.
 	AdminServiceUsageProcedure = "/fairlead.v1.AdminService/Usage"
+	// AdminServiceExportOutcomesProcedure is the fully-qualified name of the AdminService's
+	// ExportOutcomes RPC.
+	AdminServiceExportOutcomesProcedure = "/fairlead.v1.AdminService/ExportOutcomes"
 )
 
 // AdminServiceClient is a client for the fairlead.v1.AdminService service.
@@ -77,6 +80,8 @@ type AdminServiceClient interface {
 	DeleteTenant(context.Context, *v1.DeleteTenantRequest) (*v1.DeleteTenantResponse, error)
 	// Usage sums what attempts took, over whole days.
 	Usage(context.Context, *v1.UsageRequest) (*v1.UsageResponse, error)
+	// ExportOutcomes streams the answers that callers scored, the oldest first, to train a router on.
+	ExportOutcomes(context.Context, *v1.ExportOutcomesRequest) (*connect.ServerStreamForClient[v1.ExportOutcomesResponse], error)
 }
 
 // NewAdminServiceClient constructs a client for the fairlead.v1.AdminService service. By default,
@@ -144,20 +149,27 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("Usage")),
 			connect.WithClientOptions(opts...),
 		),
+		exportOutcomes: connect.NewClient[v1.ExportOutcomesRequest, v1.ExportOutcomesResponse](
+			httpClient,
+			baseURL+AdminServiceExportOutcomesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ExportOutcomes")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
-	createKey     *connect.Client[v1.CreateKeyRequest, v1.CreateKeyResponse]
-	listKeys      *connect.Client[v1.ListKeysRequest, v1.ListKeysResponse]
-	rotateKey     *connect.Client[v1.RotateKeyRequest, v1.RotateKeyResponse]
-	revokeKey     *connect.Client[v1.RevokeKeyRequest, v1.RevokeKeyResponse]
-	createTenant  *connect.Client[v1.CreateTenantRequest, v1.CreateTenantResponse]
-	listTenants   *connect.Client[v1.ListTenantsRequest, v1.ListTenantsResponse]
-	disableTenant *connect.Client[v1.DisableTenantRequest, v1.DisableTenantResponse]
-	deleteTenant  *connect.Client[v1.DeleteTenantRequest, v1.DeleteTenantResponse]
-	usage         *connect.Client[v1.UsageRequest, v1.UsageResponse]
+	createKey      *connect.Client[v1.CreateKeyRequest, v1.CreateKeyResponse]
+	listKeys       *connect.Client[v1.ListKeysRequest, v1.ListKeysResponse]
+	rotateKey      *connect.Client[v1.RotateKeyRequest, v1.RotateKeyResponse]
+	revokeKey      *connect.Client[v1.RevokeKeyRequest, v1.RevokeKeyResponse]
+	createTenant   *connect.Client[v1.CreateTenantRequest, v1.CreateTenantResponse]
+	listTenants    *connect.Client[v1.ListTenantsRequest, v1.ListTenantsResponse]
+	disableTenant  *connect.Client[v1.DisableTenantRequest, v1.DisableTenantResponse]
+	deleteTenant   *connect.Client[v1.DeleteTenantRequest, v1.DeleteTenantResponse]
+	usage          *connect.Client[v1.UsageRequest, v1.UsageResponse]
+	exportOutcomes *connect.Client[v1.ExportOutcomesRequest, v1.ExportOutcomesResponse]
 }
 
 // CreateKey calls fairlead.v1.AdminService.CreateKey.
@@ -241,6 +253,11 @@ func (c *adminServiceClient) Usage(ctx context.Context, req *v1.UsageRequest) (*
 	return nil, err
 }
 
+// ExportOutcomes calls fairlead.v1.AdminService.ExportOutcomes.
+func (c *adminServiceClient) ExportOutcomes(ctx context.Context, req *v1.ExportOutcomesRequest) (*connect.ServerStreamForClient[v1.ExportOutcomesResponse], error) {
+	return c.exportOutcomes.CallServerStream(ctx, connect.NewRequest(req))
+}
+
 // AdminServiceHandler is an implementation of the fairlead.v1.AdminService service.
 type AdminServiceHandler interface {
 	// CreateKey makes a key and gives it, this once. No key may do more than the caller may.
@@ -261,6 +278,8 @@ type AdminServiceHandler interface {
 	DeleteTenant(context.Context, *v1.DeleteTenantRequest) (*v1.DeleteTenantResponse, error)
 	// Usage sums what attempts took, over whole days.
 	Usage(context.Context, *v1.UsageRequest) (*v1.UsageResponse, error)
+	// ExportOutcomes streams the answers that callers scored, the oldest first, to train a router on.
+	ExportOutcomes(context.Context, *v1.ExportOutcomesRequest, *connect.ServerStream[v1.ExportOutcomesResponse]) error
 }
 
 // NewAdminServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -324,6 +343,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("Usage")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceExportOutcomesHandler := connect.NewServerStreamHandlerSimple(
+		AdminServiceExportOutcomesProcedure,
+		svc.ExportOutcomes,
+		connect.WithSchema(adminServiceMethods.ByName("ExportOutcomes")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/fairlead.v1.AdminService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminServiceCreateKeyProcedure:
@@ -344,6 +369,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceDeleteTenantHandler.ServeHTTP(w, r)
 		case AdminServiceUsageProcedure:
 			adminServiceUsageHandler.ServeHTTP(w, r)
+		case AdminServiceExportOutcomesProcedure:
+			adminServiceExportOutcomesHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -387,4 +414,8 @@ func (UnimplementedAdminServiceHandler) DeleteTenant(context.Context, *v1.Delete
 
 func (UnimplementedAdminServiceHandler) Usage(context.Context, *v1.UsageRequest) (*v1.UsageResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("fairlead.v1.AdminService.Usage is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ExportOutcomes(context.Context, *v1.ExportOutcomesRequest, *connect.ServerStream[v1.ExportOutcomesResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("fairlead.v1.AdminService.ExportOutcomes is not implemented"))
 }

@@ -37,6 +37,8 @@ const (
 	RunServiceRunProcedure = "/fairlead.v1.RunService/Run"
 	// RunServiceListChainsProcedure is the fully-qualified name of the RunService's ListChains RPC.
 	RunServiceListChainsProcedure = "/fairlead.v1.RunService/ListChains"
+	// RunServiceFeedbackProcedure is the fully-qualified name of the RunService's Feedback RPC.
+	RunServiceFeedbackProcedure = "/fairlead.v1.RunService/Feedback"
 )
 
 // RunServiceClient is a client for the fairlead.v1.RunService service.
@@ -45,6 +47,9 @@ type RunServiceClient interface {
 	Run(context.Context, *v1.RunRequest) (*connect.ServerStreamForClient[v1.RunResponse], error)
 	// ListChains tells which chains there are and what they take.
 	ListChains(context.Context, *v1.ListChainsRequest) (*v1.ListChainsResponse, error)
+	// Feedback scores the answer of a run of the caller's tenant, a chat too. Sent again, it takes the place of what the
+	// same caller said of the same step before.
+	Feedback(context.Context, *v1.FeedbackRequest) (*v1.FeedbackResponse, error)
 }
 
 // NewRunServiceClient constructs a client for the fairlead.v1.RunService service. By default, it
@@ -70,6 +75,12 @@ func NewRunServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...
 			connect.WithSchema(runServiceMethods.ByName("ListChains")),
 			connect.WithClientOptions(opts...),
 		),
+		feedback: connect.NewClient[v1.FeedbackRequest, v1.FeedbackResponse](
+			httpClient,
+			baseURL+RunServiceFeedbackProcedure,
+			connect.WithSchema(runServiceMethods.ByName("Feedback")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -77,6 +88,7 @@ func NewRunServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...
 type runServiceClient struct {
 	run        *connect.Client[v1.RunRequest, v1.RunResponse]
 	listChains *connect.Client[v1.ListChainsRequest, v1.ListChainsResponse]
+	feedback   *connect.Client[v1.FeedbackRequest, v1.FeedbackResponse]
 }
 
 // Run calls fairlead.v1.RunService.Run.
@@ -93,12 +105,24 @@ func (c *runServiceClient) ListChains(ctx context.Context, req *v1.ListChainsReq
 	return nil, err
 }
 
+// Feedback calls fairlead.v1.RunService.Feedback.
+func (c *runServiceClient) Feedback(ctx context.Context, req *v1.FeedbackRequest) (*v1.FeedbackResponse, error) {
+	response, err := c.feedback.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // RunServiceHandler is an implementation of the fairlead.v1.RunService service.
 type RunServiceHandler interface {
 	// Run runs a chain and streams its events. When the caller leaves, the run ends.
 	Run(context.Context, *v1.RunRequest, *connect.ServerStream[v1.RunResponse]) error
 	// ListChains tells which chains there are and what they take.
 	ListChains(context.Context, *v1.ListChainsRequest) (*v1.ListChainsResponse, error)
+	// Feedback scores the answer of a run of the caller's tenant, a chat too. Sent again, it takes the place of what the
+	// same caller said of the same step before.
+	Feedback(context.Context, *v1.FeedbackRequest) (*v1.FeedbackResponse, error)
 }
 
 // NewRunServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -120,12 +144,20 @@ func NewRunServiceHandler(svc RunServiceHandler, opts ...connect.HandlerOption) 
 		connect.WithSchema(runServiceMethods.ByName("ListChains")),
 		connect.WithHandlerOptions(opts...),
 	)
+	runServiceFeedbackHandler := connect.NewUnaryHandlerSimple(
+		RunServiceFeedbackProcedure,
+		svc.Feedback,
+		connect.WithSchema(runServiceMethods.ByName("Feedback")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/fairlead.v1.RunService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RunServiceRunProcedure:
 			runServiceRunHandler.ServeHTTP(w, r)
 		case RunServiceListChainsProcedure:
 			runServiceListChainsHandler.ServeHTTP(w, r)
+		case RunServiceFeedbackProcedure:
+			runServiceFeedbackHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -141,4 +173,8 @@ func (UnimplementedRunServiceHandler) Run(context.Context, *v1.RunRequest, *conn
 
 func (UnimplementedRunServiceHandler) ListChains(context.Context, *v1.ListChainsRequest) (*v1.ListChainsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("fairlead.v1.RunService.ListChains is not implemented"))
+}
+
+func (UnimplementedRunServiceHandler) Feedback(context.Context, *v1.FeedbackRequest) (*v1.FeedbackResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("fairlead.v1.RunService.Feedback is not implemented"))
 }
