@@ -30,15 +30,19 @@ func (r *Record) Detail() string {
 // slow says, after a separator, what its backend itself has said that makes the target slower than it usually is.
 // Empty: nothing.
 func (r *Record) slow(separator string) string {
+	if r.state == nil || r.state.Prediction == nil {
+		return ""
+	}
+	p := r.state.Prediction
 	var parts []string
 	switch {
-	case r.Queue > 0 && r.Waiting > 0:
-		parts = append(parts, fmt.Sprintf("its server has %d waiting, which is about %s", r.Waiting, round(r.Queue)))
-	case r.Queue > 0:
-		parts = append(parts, fmt.Sprintf("its server is full, which is about %s to wait", round(r.Queue)))
+	case p.Queue > 0 && p.Waiting > 0:
+		parts = append(parts, fmt.Sprintf("its server has %d waiting, which is about %s", p.Waiting, round(p.Queue)))
+	case p.Queue > 0:
+		parts = append(parts, fmt.Sprintf("its server is full, which is about %s to wait", round(p.Queue)))
 	}
-	if r.Loading > 0 {
-		parts = append(parts, fmt.Sprintf("its model is loaded first, in about %s", round(r.Loading)))
+	if p.Loading > 0 {
+		parts = append(parts, fmt.Sprintf("its model is loaded first, in about %s", round(p.Loading)))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -98,7 +102,7 @@ func (r *Record) why(reason Reason) string {
 	case OutNotReady:
 		return fmt.Sprintf("%s; its backend is asked again in %s", r.state.NotReady, round(r.RetryAfter))
 	case OutOpen:
-		if r.state != nil && r.state.Silent {
+		if r.state.Silent {
 			return fmt.Sprintf("its backend does not answer; it is asked again in %s", round(r.RetryAfter))
 		}
 		return fmt.Sprintf("too many of its calls have failed; it is looked at again in %s", round(r.RetryAfter))

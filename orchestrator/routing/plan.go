@@ -57,15 +57,11 @@ type Record struct {
 	Estimate *QualityEstimate
 	// TTFT and Latency are predictions, the queue included. 0: unknown.
 	TTFT, Latency time.Duration
-	// Queue is the part of TTFT and Latency that is spent in its backend's own queue, in which Waiting calls wait, and
-	// Loading the part in which its model is loaded.
-	Queue, Loading time.Duration
-	Waiting        int
 	// Finish is the chance to end within what the run has left. It counts when FinishKnown.
 	Finish float64
 
 	from *basis
-	// state is the target's, of one that does not answer or is not ready. Nil for all others.
+	// state is the target's, for what is said to people. Nil for a record that did not come from Decide.
 	state *State
 
 	Scored, CostKnown, FinishKnown bool
