@@ -40,6 +40,10 @@ func (b Bootstrap) Mean(values []float64) Estimate {
 	if len(values) == 0 {
 		return Estimate{}
 	}
+	if slices.Max(values) == slices.Min(values) { // whatever is drawn
+		m := mean(values)
+		return Estimate{Mean: m, Low: m, High: m}
+	}
 	b = b.withDefaults()
 	rng := rand.New(rand.NewPCG(b.Seed, b.Seed))
 	means := make([]float64, b.Resamples)
