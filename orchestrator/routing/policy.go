@@ -153,7 +153,7 @@ type Request struct {
 	// Images is the number of pictures that would be sent.
 	Images int
 	// MaxOutput is the most tokens that may be written. 0: not said, and then DefaultOutput is reckoned
-	// with.
+	// with, unless classes, vectors or tensors are all that is needed.
 	MaxOutput int
 	// Left is what is left for the step.
 	Left Left
@@ -174,6 +174,9 @@ type Class struct {
 
 // DefaultOutput is the number of output tokens that is reckoned with when a request does not say.
 const DefaultOutput = 1024
+
+// writesNothing is what is answered in one piece, with no token.
+const writesNothing = providers.Classify | providers.Embed | providers.Predict
 
 // Left is what is left of a run's money and time for a step.
 type Left struct {

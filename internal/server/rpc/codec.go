@@ -180,6 +180,9 @@ func jsonVerdict(err error) string {
 		return place + "there is no field of this name here"
 	case starts("invalid value for"):
 		if m := jsonInvalid.FindStringSubmatch(words); m != nil {
+			if m[1] == "bytes" {
+				m[1] += ", which is written in base64"
+			}
 			return fmt.Sprintf("%sfield %q does not take such a value: it is of the type %s", place, m[2], m[1])
 		}
 		return place + "a field does not take such a value"

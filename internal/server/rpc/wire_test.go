@@ -131,6 +131,7 @@ func TestBadJSONIsRefusedInOurWords(t *testing.T) {
 		{"unknown field with content", `{"` + canary + ` x":[]}`, "there is no field of this name"},
 		{"wrong type", `{"model":["` + canary + `"]}`, `field "model" does not take such a value`},
 		{"number for text", `{"model":4711}`, `field "model" does not take such a value: it is of the type string`},
+		{"text for bytes", `{"messages":[{"parts":[{"image":{"data":"` + canary + `!"}}]}]}`, `field "data" does not take such a value: it is of the type bytes, which is written in base64`},
 		{"text for number", `{"sampling":{"maxTokens":"` + canary + `"}}`, `field "maxTokens" does not take such a value: it is of the type int32`},
 		{"unknown enum", `{"label":"` + canary + `"}`, `field "label" does not take such a value`},
 		{"twice", `{"model":"a","model":"` + canary + `"}`, "a field is there twice"},
