@@ -51,7 +51,7 @@ func Decide(req *Request, candidates []Candidate, policy *Policy, now time.Time)
 	}
 	for i := range candidates {
 		r, c := &records[i], &candidates[i]
-		r.Target, r.InsteadOf, r.from = c.Target, c.State.InsteadOf, asked
+		r.Target, r.InsteadOf, r.from, r.state = c.Target, c.State.InsteadOf, asked, &c.State
 		r.Estimate = c.State.Quality
 		predict(r, &c.State, req, output)
 		r.Reason = reject(&asked.req, c, policy, r, now)
@@ -113,9 +113,9 @@ func (r *Record) wait(s *State, now time.Time) {
 	case OutPaused:
 		r.RetryAfter = s.PausedUntil.Sub(now)
 	case OutOpen:
-		r.RetryAfter, r.state = s.OpenFor, s
+		r.RetryAfter = s.OpenFor
 	case OutNotReady:
-		r.RetryAfter, r.state = s.NotReadyFor, s
+		r.RetryAfter = s.NotReadyFor
 	}
 }
 
@@ -156,7 +156,6 @@ func expect(r *Record, s *State, output int) (service time.Duration, known bool)
 			r.Latency = max(p.Latency, 1)
 		}
 		r.Assumed, r.Finish, r.FinishKnown = p.Assumed, p.Finish, p.FinishKnown
-		r.Queue, r.Waiting, r.Loading = p.Queue, p.Waiting, p.Loading
 		return max(p.Latency-p.Wait, 1), p.Known && !p.Assumed
 	}
 	r.TTFT = t.TTFT
