@@ -2,8 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -118,7 +116,7 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 	}
 	return retrieval.Embedder{
 		Name:     t.Name,
-		Identity: strings.TrimSuffix(fmt.Sprintf("%s:%s@%s", t.Kind, t.Model, t.Version), "@"),
+		Identity: t.identity(),
 		Embed: func(ctx context.Context, l label.Label, texts []string) ([][]float32, error) {
 			return vectorsOf(e.engine.vectors(ctx, st, t, l, texts, cacheOff))
 		},
@@ -130,6 +128,18 @@ func (e embedders) Embedder(name string) (retrieval.Embedder, error) {
 			return vectorsOf(e.engine.vectors(ctx, st, t, l, []string{text}, cacheUse))
 		},
 	}, nil
+}
+
+// identity says which vectors can be compared: those of one model, in one version, in one form.
+func (t *target) identity() string {
+	s := t.Kind + ":" + t.Model
+	if t.Version != "" {
+		s += "@" + t.Version
+	}
+	if t.Form != "" {
+		s += "#" + t.Form
+	}
+	return s
 }
 
 func vectorsOf(got *Embedded, err error) ([][]float32, error) {

@@ -29,6 +29,9 @@ type Target struct {
 	// Predictor runs a model over tensors. Signature is the way of calling it where a request names none.
 	Predictor providers.Predictor
 	Signature string
+	// Form stands for what becomes of texts before the model and of numbers after it, where that is declared: vectors of
+	// two forms cannot be compared. Empty: it is the model's own matter.
+	Form string
 	// Server is the adapter itself, for what else it can do: providers.Lifecycle, Describer, Warmer, Puller, Prober,
 	// Lister and LoadReporter.
 	Server any

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -90,9 +93,32 @@ func pipelined(out *orchestrator.Target, t config.Target, predictor providers.Pr
 		out.Classifier = &pipeline.Classifier{Predictor: predictor, Pipeline: p, Backend: t.Backend, Model: t.Model, Version: t.Version}
 	}
 	if p.Embeds() {
+		if out.Form, err = formOf(c); err != nil {
+			return err
+		}
 		out.Embedder = &pipeline.Embedder{Predictor: predictor, Pipeline: p, Backend: t.Backend, Model: t.Model, Version: t.Version}
 	}
 	return nil
+}
+
+// formOf gives a short hash of what makes vectors besides the model: those of another tokenizer or pooling cannot be
+// compared with them.
+func formOf(c pipeline.Config) (string, error) {
+	c.Batch = 0 // how many go together changes none
+	if c.Input.Tokens != nil {
+		tokens := *c.Input.Tokens
+		data, err := os.ReadFile(tokens.Tokenizer)
+		if err != nil {
+			return "", fmt.Errorf("input.tokens.tokenizer: the file %s cannot be read", tokens.Tokenizer)
+		}
+		tokens.Tokenizer = fmt.Sprintf("%x", sha256.Sum256(data)) // wherever it lies
+		c.Input.Tokens = &tokens
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("input: %w", err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data))[:8], nil
 }
 
 // pipelineOf gives what a target declares in the words of package pipeline.
