@@ -20,6 +20,7 @@ import (
 	"fairlead/internal/store"
 	"fairlead/internal/telemetry"
 	"fairlead/orchestrator"
+	"fairlead/orchestrator/feedback"
 	"fairlead/orchestrator/health"
 	"fairlead/orchestrator/record"
 	"fairlead/orchestrator/traffic"
@@ -234,6 +235,14 @@ func (a *app) observer(own bool) (orchestrator.Observer, error) {
 	return all, nil
 }
 
+// feedback gives what takes feedback: nothing where decisions are not recorded.
+func (a *app) feedback() *feedback.Service {
+	if !a.config.Record.Decisions {
+		return feedback.New(nil)
+	}
+	return feedback.New(a.store)
+}
+
 // usageFolder gives the folder of what the database does not take while the server stops, which is made where it is
 // not there: when it is needed it is too late. Empty: there is none, because the store itself is gone then.
 func (a *app) usageFolder() (string, error) {
@@ -257,8 +266,9 @@ func (a *app) openServer(around func(http.Handler) http.Handler) error {
 	c := a.config.Server
 	api, err := rpc.New(rpc.Config{
 		Runner: a.engine, Router: a.engine, Inference: a.engine, Collections: a.engine.Retrieval(), Documents: a.engine.Retrieval(),
-		Keys: a.access.keys, Tenants: a.store, Usage: a.store, Models: a.engine, Traffic: a.traffic,
-		Logger: a.logger, MaxBody: int64(c.ReadLimit),
+		Keys: a.access.keys, Tenants: a.store, Usage: a.store, Outcomes: a.store, Models: a.engine, Traffic: a.traffic,
+		Feedback: a.feedback(),
+		Logger:   a.logger, MaxBody: int64(c.ReadLimit),
 	})
 	if err != nil {
 		return err

@@ -37,6 +37,9 @@ type evalFlags struct {
 	under, against string
 	cases, tags    []string
 	outputs        evalOutputs
+	// outcomesFile is where outcomes are written. Empty: nowhere.
+	outcomesFile string
+	outcomes     evalOutcomes
 }
 
 // part says that not all cases run.
@@ -91,6 +94,7 @@ Reports of several suites go into one file of JUnit, and one of Markdown; --out 
 	c.Flags().StringVar(&f.under, "under", "", "test this in the place of what the suite says, such as policy/careful")
 	c.Flags().StringVar(&f.against, "against", "", "show scorers that compare two answers (pairwise) those of this report, which eval run --out wrote")
 	f.outputs.flags(c)
+	c.Flags().StringVar(&f.outcomesFile, "outcomes", "", "write what each target made of each prompt into this file, by the first scorer, for fairlead router train")
 	return c
 }
 
@@ -177,6 +181,11 @@ func (p *program) evalRun(ctx context.Context, args []string, f *evalFlags) erro
 	if len(reports) > 0 {
 		if err := f.outputs.write(reports); err != nil {
 			return err
+		}
+		if f.outcomesFile != "" {
+			if err := f.outcomes.write(p, f.outcomesFile); err != nil {
+				return err
+			}
 		}
 	}
 	if len(wrong) == 1 {
@@ -271,6 +280,7 @@ func (p *program) evalOne(ctx context.Context, file string, f *evalFlags) (_ *ev
 	if err := bench.keep(p, s, dir, f); err != nil {
 		return nil, err
 	}
+	f.outcomes.add(s, r)
 	if f.updateBaseline {
 		if n := r.Totals.Missing; n > 0 {
 			return nil, fmt.Errorf("updating the baseline of %s: %d runs have no outcome, and it would be without them: --update records what is missing", s.Name, n)

@@ -15,6 +15,7 @@ import (
 
 	"fairlead/internal/config"
 	"fairlead/internal/fault"
+	"fairlead/internal/label"
 	"fairlead/internal/telemetry"
 )
 
@@ -149,7 +150,7 @@ func needsRestart(before, after *config.Config) (parts []string) {
 		"server":    fmt.Sprint(before.Server) != fmt.Sprint(after.Server),
 		"database":  before.Database != after.Database,
 		"auth":      !reflect.DeepEqual(before.Auth, after.Auth),
-		"record":    before.Record != after.Record,
+		"record":    started(before.Record) != started(after.Record),
 		"log":       before.Log != after.Log,
 		"telemetry": fmt.Sprint(before.Telemetry) != fmt.Sprint(after.Telemetry),
 		"retrieval": before.Retrieval.Split != after.Retrieval.Split || before.Retrieval.LexicalWeight != after.Retrieval.LexicalWeight,
@@ -159,4 +160,10 @@ func needsRestart(before, after *config.Config) (parts []string) {
 		}
 	}
 	return parts
+}
+
+// started is what of the record only a start takes over: features are made by the engine, which a reload changes.
+func started(r config.Record) config.Record {
+	r.Features, r.FeaturesLabel = false, label.Unset
+	return r
 }

@@ -20,6 +20,7 @@ type Config struct {
 	Backends  map[string]Backend `yaml:"backends" doc:"Servers that serve models, by a name of your choice."`
 	Targets   map[string]Target  `yaml:"targets" doc:"Models on backends, by a name of your choice: what routing chooses between. The answerers inside the process (extractive, hashing) and discovered models join them by themselves."`
 	Policies  map[string]Policy  `yaml:"policies" doc:"What steps demand of a target and prefer, by a name of your choice. Without one named default there is a built-in default that prefers the best."`
+	Router    Router             `yaml:"router" doc:"What was learned of how well the targets answer which prompts."`
 	Chains    Chains             `yaml:"chains" doc:"Where chains are read from."`
 	Prompts   Prompts            `yaml:"prompts" doc:"Where prompts are read from, in addition to those that come with the program."`
 	Chat      Chat               `yaml:"chat" doc:"What requests mean that do not say it themselves."`
@@ -113,11 +114,13 @@ type OIDC struct {
 
 // Record is what is kept of decisions, and of what calls took and cost.
 type Record struct {
-	Decisions   bool          `yaml:"decisions" default:"true" doc:"Keep, for each model step of a server's runs, what routing knew, what it decided and what came of it. Commands that run on their own keep nothing."`
-	Keep        time.Duration `yaml:"keep" default:"168h" min:"1s" doc:"How long decisions are kept. Of each tenant no more than the newest 100,000 are."`
-	Usage       bool          `yaml:"usage" default:"true" doc:"Keep what each call of a server to a model took and cost, and who made it, for fairlead usage. Commands that run on their own keep nothing."`
-	UsageKeep   time.Duration `yaml:"usage_keep" default:"720h" min:"1h" doc:"How long the record of each single call is kept. The sums by day are kept for ever."`
-	UsageFolder string        `yaml:"usage_folder" path:"true" defaultdoc:"the store's folder with SQLite, the working folder with PostgreSQL" doc:"A folder for what the database does not take while the server stops: a file that the next start with the same folder reads back."`
+	Decisions     bool          `yaml:"decisions" default:"true" doc:"Keep, for each model step of a server's runs, what routing knew, what it decided and what came of it. Commands that run on their own keep nothing."`
+	Keep          time.Duration `yaml:"keep" default:"168h" min:"1s" doc:"How long decisions are kept, and what callers said of their answers with them. Of each tenant no more than the newest 100,000 are."`
+	Features      bool          `yaml:"features" default:"false" doc:"Keep with each decision the features of its prompt that a router is trained on: hashed words and the shape of the text, and no text. Who has the database can try which words give these hashes, so it is off where you do not ask for it."`
+	FeaturesLabel label.Label   `yaml:"features_label" default:"internal" doc:"The highest label of steps of whose prompts features are kept."`
+	Usage         bool          `yaml:"usage" default:"true" doc:"Keep what each call of a server to a model took and cost, and who made it, for fairlead usage. Commands that run on their own keep nothing."`
+	UsageKeep     time.Duration `yaml:"usage_keep" default:"720h" min:"1h" doc:"How long the record of each single call is kept. The sums by day are kept for ever."`
+	UsageFolder   string        `yaml:"usage_folder" path:"true" defaultdoc:"the store's folder with SQLite, the working folder with PostgreSQL" doc:"A folder for what the database does not take while the server stops: a file that the next start with the same folder reads back."`
 }
 
 // Backend is a server that serves models. A map of them is keyed by name.
@@ -240,6 +243,11 @@ type Require struct {
 	At      string        `yaml:"at" enum:"p50,p90,p95,p99" defaultdoc:"p95" doc:"The quantile at which ttft and latency are predicted: p95 is the time that 95 of 100 calls keep."`
 	When    string        `yaml:"when" doc:"A condition in CEL over the request and the target that must hold as well."`
 	Targets []string      `yaml:"targets" doc:"The only targets that may be chosen, by name. Empty: all."`
+}
+
+// Router is what was learned of the targets.
+type Router struct {
+	Model string `yaml:"model" path:"true" doc:"A file that fairlead router train wrote: the quality that it expects of a target for a prompt takes the place of the target's own. A file whose test was not passed is refused. It is read again when it changes."`
 }
 
 // Chains is where chains are read from.

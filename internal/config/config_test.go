@@ -121,7 +121,7 @@ discover: { ollama: false }
 		Database: Database{URL: NewAddress("sqlite:/etc/fairlead/data/fairlead.db"), Statement: 30 * time.Second,
 			Vectors: Vectors{ExactRows: 20_000, EfSearch: 100, MaxScanTuples: 20_000, Canary: time.Hour}},
 		Auth:   Auth{OIDC: OIDC{Tenant: "default", ScopesClaim: "scope", Ceiling: label.Internal}},
-		Record: Record{Decisions: true, Keep: 7 * 24 * time.Hour, Usage: true, UsageKeep: 30 * 24 * time.Hour},
+		Record: Record{Decisions: true, Keep: 7 * 24 * time.Hour, FeaturesLabel: label.Internal, Usage: true, UsageKeep: 30 * 24 * time.Hour},
 		Backends: map[string]Backend{
 			"workstation": workstation,
 			"second":      second,
@@ -186,7 +186,7 @@ func TestEveryMistakeIsReportedWithItsPlace(t *testing.T) {
 			text: "server: { listn: x }\nlogg: {}\n",
 			want: []string{
 				"/etc/fairlead/f.yaml:1:11: server.listn: unknown key; did you mean listen? (allowed: listen, allow_unauthenticated, hosts, tls, cors_origins, read_limit, max_in_flight, header_timeout, read_timeout, write_timeout, idle_timeout, request_timeout, drain_delay, drain_grace)",
-				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, auth, record, backends, targets, policies, chains, prompts, chat, retrieval, discover)",
+				"/etc/fairlead/f.yaml:2:1: logg: unknown key; did you mean log? (allowed: server, log, telemetry, database, auth, record, backends, targets, policies, router, chains, prompts, chat, retrieval, discover)",
 			},
 		},
 		{
