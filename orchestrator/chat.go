@@ -171,10 +171,15 @@ func (a *answer) finished(r *run, l label.Label) *StepFinished {
 	return &StepFinished{Status: StepDone, Finish: a.Finish, Label: l, Result: a.result(false)}
 }
 
-// result is the step's result: with its text for the steps that follow, without it for the record.
+// result is the step's result: with its text for the steps that follow, without it for the record. The steps that follow
+// know a target by the name that its chain does, whichever version of it answered.
 func (a *answer) result(whole bool) map[string]any {
+	name := a.target.Name
+	if whole {
+		name = a.target.Named()
+	}
 	m := map[string]any{
-		"target": a.target.Name, "model": a.Model, "finish": string(a.Finish), "citations": float64(len(a.citations)),
+		"target": name, "model": a.Model, "finish": string(a.Finish), "citations": float64(len(a.citations)),
 	}
 	if whole {
 		m["text"] = a.Text

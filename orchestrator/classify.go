@@ -109,7 +109,7 @@ func (b *branch) doClassify(ctx context.Context, s *chain.Step, path string, emi
 	for i, c := range classes {
 		list[i] = map[string]any{"name": c.Name, "probability": c.Probability}
 	}
-	values := map[string]any{"label": found.Label, "probability": found.Probability, "classes": list, "unknown": unknown, "target": got.target.Name}
+	values := map[string]any{"label": found.Label, "probability": found.Probability, "classes": list, "unknown": unknown, "target": got.target.Named()}
 	record := map[string]any{"label": found.Label, "probability": found.Probability, "classes": list[:min(len(list), shownClasses)],
 		"unknown": unknown, "target": got.target.Name}
 	return result{label: l, values: values}, &StepFinished{Result: record}, nil

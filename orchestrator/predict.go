@@ -121,7 +121,7 @@ func (b *branch) doPredict(ctx context.Context, s *chain.Step, path string, emit
 		shapes[out.Name] = fmt.Sprint(out.Shape)
 	}
 	version := got.version
-	return result{label: l, values: map[string]any{"outputs": outputs, "target": got.target.Name, "version": version}},
+	return result{label: l, values: map[string]any{"outputs": outputs, "target": got.target.Named(), "version": version}},
 		&StepFinished{Result: map[string]any{"outputs": shapes, "target": got.target.Name, "version": version}}, nil
 }
 

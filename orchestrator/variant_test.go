@@ -207,7 +207,7 @@ func TestACanaryClassifies(t *testing.T) {
 	intent.Canary.Model = "classify?label=hard&other=simple&p=0.9"
 	const c = "\nchain: c\nversion: 1\ninput: { q: string }\nsteps:\n  - { id: a, classify: { target: triage, text: \"{{q}}\" } }\noutput: \"{{steps.a.label}} by {{steps.a.target}}\"\n"
 	e := engine(t, setup{chains: []string{c}, targets: []orchestrator.Target{intent}})
-	for _, want := range []string{"hard by triage@canary", "simple by triage"} {
+	for _, want := range []string{"hard by triage", "simple by triage"} {
 		events, err := run(e, t, "c", map[string]any{"q": "x"}, orchestrator.Limits{})
 		if err != nil {
 			t.Fatal(err)
