@@ -14,6 +14,9 @@ const MaxCompact = 4 << 10
 // compactHead is the version and the shape before the features.
 const compactHead = 1 + 4*ShapeSize
 
+// mostChars is the logarithm of more characters than any text has.
+const mostChars = 36
+
 // Compact gives the features of a text in the form in which they are kept where the text may not be: the version, the
 // shape, and for each slot in use how far it is behind the one before, with its sign and its count. It has no word of the
 // text, but who has it can try which words give these slots, so it is as sensitive as the text is. Of a text with more
@@ -79,8 +82,12 @@ func Expand(data []byte) (Row, error) {
 	}
 	for i := range row.Shape {
 		v := math.Float32frombits(binary.LittleEndian.Uint32(data[1+4*i:]))
-		if !(v >= 0 && v <= math.MaxInt32) {
-			return row, fmt.Errorf("%s: its %s is no number from 0 on", doing, shapeNames[i])
+		most := float32(math.MaxInt32)
+		if i == statChars {
+			most = mostChars
+		}
+		if !(v >= 0 && v <= most) {
+			return row, fmt.Errorf("%s: its %s is no number that it can be", doing, shapeNames[i])
 		}
 		row.Shape[i] = v
 	}
