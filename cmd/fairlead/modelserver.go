@@ -107,7 +107,7 @@ func formOf(c pipeline.Config) (string, error) {
 	c.Batch = 0 // how many go together changes none
 	if c.Input.Tokens != nil {
 		tokens := *c.Input.Tokens
-		data, err := os.ReadFile(tokens.Tokenizer)
+		data, err := os.ReadFile(tokens.Tokenizer) //nolint:gosec // the file that the configuration names
 		if err != nil {
 			return "", fmt.Errorf("input.tokens.tokenizer: the file %s cannot be read", tokens.Tokenizer)
 		}
