@@ -95,6 +95,7 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 	if err := f.texts(c); err != nil {
 		return nil, err
 	}
+	f.config.Features, f.config.FeaturesLabel = featuresOf(c)
 	if f.config.Auto == "" && !f.chats() {
 		// Nothing here can chat, so "auto" is the chain that answers from documents.
 		f.config.Auto = "chain/answer"
