@@ -19,6 +19,7 @@ import (
 	"fairlead/orchestrator"
 	"fairlead/orchestrator/chain"
 	"fairlead/orchestrator/routing"
+	"fairlead/orchestrator/routing/learned"
 	"fairlead/prompts"
 	"fairlead/providers"
 	"fairlead/providers/extractive"
@@ -95,6 +96,9 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 	if err := f.texts(c); err != nil {
 		return nil, err
 	}
+	if err := f.learned(c); err != nil {
+		return nil, err
+	}
 	f.config.Features, f.config.FeaturesLabel = featuresOf(c)
 	if f.config.Auto == "" && !f.chats() {
 		// Nothing here can chat, so "auto" is the chain that answers from documents.
@@ -102,6 +106,28 @@ func muster(ctx context.Context, t *telemetry.Telemetry, c *config.Config, geten
 		f.notes = append(f.notes, "no chat model was found: \"auto\" stands for chain/answer, which answers from your documents")
 	}
 	return f, nil
+}
+
+// learned reads the router's model.
+func (f *fleet) learned(c *config.Config) error {
+	if c.Router.Model == "" {
+		return nil
+	}
+	data, err := readModelFile(c.Router.Model)
+	if err != nil {
+		return fmt.Errorf("router.model: %w", err)
+	}
+	m, err := learned.Load(data)
+	if err != nil {
+		return fmt.Errorf("router.model: %s: %w", c.Router.Model, err)
+	}
+	f.config.Qualities = m
+	for _, name := range m.Targets() {
+		if !slices.ContainsFunc(f.config.Targets, func(t orchestrator.Target) bool { return t.Name == name }) {
+			f.notes = append(f.notes, fmt.Sprintf("the router's model knows a target %q, and there is none of that name", name))
+		}
+	}
+	return nil
 }
 
 // written adds the targets of the file.

@@ -112,7 +112,7 @@ Try 'fairlead demo': it needs no key, no GPU and no network.`,
 		"start": {p.demoCommand(), p.serveCommand()},
 		"ask":   {p.askCommand(), p.chatCommand(), p.searchCommand(), p.classifyCommand(), p.embedCommand(), p.feedbackCommand()},
 		"keep":  {p.ingestCommand(), p.collectionsCommand(), p.documentsCommand()},
-		"run":   {p.targetsCommand(), p.modelsCommand(), p.routeCommand(), p.policyCommand(), p.chainsCommand(), p.configCommand(), p.evalCommand(), p.benchCommand(), p.faultproxyCommand()},
+		"run":   {p.targetsCommand(), p.modelsCommand(), p.routeCommand(), p.policyCommand(), p.chainsCommand(), p.configCommand(), p.evalCommand(), p.routerCommand(), p.benchCommand(), p.faultproxyCommand()},
 		"admin": {p.dbCommand(), p.keysCommand(), p.tenantsCommand(), p.usageCommand()},
 	} {
 		for _, c := range commands {

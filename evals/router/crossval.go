@@ -70,35 +70,42 @@ func (c Config) by(d *Data) holdOut {
 
 // Row is one way of routing, and what it is worth.
 type Row struct {
-	Name               string
-	APGR, CPT50, CPT80 learned.Figure
+	Name  string         `json:"name"`
+	APGR  learned.Figure `json:"apgr"`
+	CPT50 learned.Figure `json:"cpt50"`
+	CPT80 learned.Figure `json:"cpt80"`
 	// Advantage is the mean quality over all costs less that of the best mix of single targets at the same cost, and
 	// ByCalls the same as if every call cost the same.
-	Advantage, ByCalls learned.Figure
+	Advantage learned.Figure `json:"advantage"`
+	ByCalls   learned.Figure `json:"advantage_by_calls"`
 	// Over is the APGR less that of routing by length, on the same draws.
-	Over learned.Figure
+	Over learned.Figure `json:"over_length"`
 }
 
 // Report is what cross-validation found.
 type Report struct {
-	Weak, Strong         string
-	WeakMean, StrongMean float64
-	Prompts, Groups      int
-	LeftOut              int
-	Folds                int
-	HeldOut              string
-	Seed                 uint64
-	// Rows has the learned router first.
-	Rows []Row
-	// Brier is the mean squared error of the qualities that were predicted, by target, and Mean that of predicting the
-	// target's mean.
-	Brier []Brier
+	Weak       string  `json:"weak"`
+	Strong     string  `json:"strong"`
+	WeakMean   float64 `json:"weak_mean"`
+	StrongMean float64 `json:"strong_mean"`
+	Prompts    int     `json:"prompts"`
+	Groups     int     `json:"groups"`
+	LeftOut    int     `json:"left_out"`
+	Folds      int     `json:"folds"`
+	// HeldOut is what a fold held out: "group" or "prompt".
+	HeldOut string `json:"held_out"`
+	Seed    uint64 `json:"seed"`
+	// Rows has the learned router first, and routing by length second.
+	Rows []Row `json:"routers"`
+	// Brier is the mean squared error of the qualities that were predicted, by target.
+	Brier []Brier `json:"squared_errors"`
 }
 
 // Brier is how far predictions of a target are off, squared, beside those that know the target's mean alone.
 type Brier struct {
-	Target        string
-	Learned, Mean float64
+	Target  string  `json:"target"`
+	Learned float64 `json:"learned"`
+	Mean    float64 `json:"mean"`
 }
 
 // Evaluate judges a router by cross-validation: what is said of a prompt is said by a router that has not seen it.
@@ -263,11 +270,20 @@ func (p *pairs) units() (unit []int, count int) {
 }
 
 func figure(value float64, draws []float64) learned.Figure {
+	value = clean(value)
 	draws = slices.DeleteFunc(draws, math.IsNaN)
 	if len(draws) == 0 {
 		return learned.Figure{Value: value, Low: value, High: value}
 	}
 	slices.Sort(draws)
 	low := int(0.025 * float64(len(draws)))
-	return learned.Figure{Value: value, Low: draws[low], High: draws[len(draws)-1-low]}
+	return learned.Figure{Value: value, Low: clean(draws[low]), High: clean(draws[len(draws)-1-low])}
+}
+
+// clean makes 0 of what rounding left of it.
+func clean(v float64) float64 {
+	if math.Abs(v) < 1e-12 {
+		return 0
+	}
+	return v
 }

@@ -8,7 +8,7 @@ import (
 	"fairlead/orchestrator/routing/learned"
 )
 
-// The fixed parts of the fit. They are not tuned: what data decides is the blend.
+// The fixed parts of the fit. No data changes them.
 const (
 	// cuts is at how many quantiles, less one, a stat of the shape is cut.
 	cuts = 8
@@ -92,9 +92,7 @@ func fit(s *set, train []int) *learner {
 			l.shape[t] = logistic(form, y, shapeLoss, nil)
 		})
 	}
-	// Far more prompts than are remembered would make a large file: an even share of them is.
-	step := (len(train) + learned.MaxNeighbours - 1) / learned.MaxNeighbours
-	for k := 0; k < len(train); k += step {
+	for k := 0; k < len(train); k += every(len(train)) {
 		i := train[k]
 		l.keys = append(l.keys, s.rows[i].Key(l.rarity))
 		l.scores = append(l.scores, s.data.Cases[i].Scores)
@@ -103,6 +101,10 @@ func fit(s *set, train []int) *learner {
 	l.near = learned.NewNeighbours(l.keys, l.scores, l.means)
 	return l
 }
+
+// every says which of so many cases are remembered as neighbours: each, or where there are too many for a file an even
+// share.
+func every(cases int) int { return max(1, (cases+learned.MaxNeighbours-1)/learned.MaxNeighbours) }
 
 // weigh finds how rare each feature is: 1 + ln((1+n)/(1+df)), as an artefact holds it.
 func (l *learner) weigh(train []int) {

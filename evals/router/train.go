@@ -30,6 +30,19 @@ func Train(d *Data, c Config, date string) (*learned.Artefact, *Report, error) {
 	return a, report, nil
 }
 
+// Remembered gives the cases of data that the neighbours of a model stand for, in their order; nil where the model was
+// trained on other data.
+func Remembered(d *Data, a *learned.Artefact) []Case {
+	if a.Trained.Data != d.Sum() {
+		return nil
+	}
+	var out []Case
+	for i := 0; i < len(d.Cases); i += every(len(d.Cases)) {
+		out = append(out, d.Cases[i])
+	}
+	return out
+}
+
 // Test is the report as an artefact holds it.
 func (r *Report) Test() learned.Test {
 	own := &r.Rows[0]
@@ -60,7 +73,10 @@ func (r *recipe) artefact() *learned.Artefact {
 		Format: learned.Format, Features: learned.FeatureVersion, Thresholds: r.thresholds, Near: r.far(),
 		Rarity: r.packed, Keys: learned.PackKeys(r.keys), Outcomes: learned.Pack(r.scores),
 	}
-	w := &r.blend.weight
+	w := share
+	for m := range w {
+		w[m] *= r.blend.slope
+	}
 	for t, name := range r.set.data.Targets {
 		text, form := r.words[t], r.shape[t]
 		slots := make([]float64, learned.Slots)
@@ -71,7 +87,7 @@ func (r *recipe) artefact() *learned.Artefact {
 		}
 		target := learned.Target{
 			Name: name, Prompts: r.outcomes[t], Mean: r.means[t], Near: w[near],
-			Intercept: r.blend.intercept[t] + w[words]*text[len(text)-1] + w[shape]*form[len(form)-1],
+			Intercept: r.blend.intercept + w[words]*text[len(text)-1] + w[shape]*form[len(form)-1],
 			Bins:      r.bins(t),
 		}
 		target.Weights, target.Scale = learned.PackWeights(slots)

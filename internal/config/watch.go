@@ -148,7 +148,7 @@ func (w *Watcher) read() ([]byte, error) {
 	return os.ReadFile(w.options.Path)
 }
 
-// fingerprint sums up the file's bytes and all that chains and prompts consist of. What cannot be read
+// fingerprint sums up the file's bytes, the router's model and all that chains and prompts consist of. What cannot be read
 // counts as not there.
 func (w *Watcher) fingerprint(data []byte) [sha256.Size]byte {
 	h := sha256.New()
@@ -158,6 +158,9 @@ func (w *Watcher) fingerprint(data []byte) [sha256.Size]byte {
 	}
 	add("", data)
 	files, _ := w.current.ChainFiles()
+	if model := w.current.Router.Model; model != "" {
+		files = append(files, model)
+	}
 	if dir := w.current.Prompts.Dir; dir != "" {
 		_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 			if err == nil && !e.IsDir() && isSource(path) {
@@ -187,7 +190,7 @@ func (w *Watcher) concerns(e fsnotify.Event) bool {
 		return false
 	}
 	base := filepath.Base(e.Name)
-	return isSource(base) || base == filepath.Base(w.options.Path) ||
+	return isSource(base) || base == filepath.Base(w.options.Path) || w.current.Router.Model != "" && base == filepath.Base(w.current.Router.Model) ||
 		filepath.Ext(base) == "" || // a folder, or Kubernetes's link to the current version
 		strings.HasPrefix(base, "..")
 }
@@ -201,6 +204,9 @@ func (w *Watcher) watch(notify *fsnotify.Watcher) {
 		if target, err := filepath.EvalSymlinks(path); err == nil {
 			dirs[filepath.Dir(target)] = true
 		}
+	}
+	if model := w.current.Router.Model; model != "" {
+		dirs[filepath.Dir(model)] = true
 	}
 	if dir := w.current.Chains.Dir; dir != "" {
 		dirs[dir] = true
