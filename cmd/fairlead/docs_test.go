@@ -302,7 +302,7 @@ func TestExamplesAreRead(t *testing.T) {
 				if workflow, err := os.ReadFile(filepath.Join(repository, ".github", "workflows", "evals.yaml")); err != nil || string(workflow) != b.text {
 					t.Errorf("%s:%d: %v: it is another workflow than .github/workflows/evals.yaml", page, b.line, err)
 				}
-			case regexp.MustCompile(`(?m)^(backends|targets|policies|server|auth|chat|retrieval|telemetry|database|chains|prompts|log|discover):`).MatchString(b.text):
+			case regexp.MustCompile(`(?m)^(backends|targets|policies|server|auth|chat|retrieval|record|router|telemetry|database|chains|prompts|log|discover):`).MatchString(b.text):
 				file := write(t, filepath.Join(t.TempDir(), name), b.text)
 				beside(t, filepath.Dir(file))
 				if _, _, err := config.Load(config.Options{Path: file, Environ: environ("OPENAI_API_KEY=key")}); err != nil {

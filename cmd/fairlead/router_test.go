@@ -154,3 +154,21 @@ func TestRouterCommandsSayWhatIsWrong(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// What the guide says to type works, but for what needs a server elsewhere.
+func TestTheGuideOfTheRouterCanBeFollowed(t *testing.T) {
+	const page = "docs/guides/router.md"
+	r, typed := newReader(t), 0
+	for _, b := range blocks(t, page, "sh") {
+		if strings.Contains(b.text, "example.com") {
+			continue
+		}
+		for line := range strings.Lines(b.text) {
+			r.enter(t, b, strings.TrimSpace(line))
+			typed++
+		}
+	}
+	if typed < 5 {
+		t.Errorf("%d lines were typed", typed)
+	}
+}

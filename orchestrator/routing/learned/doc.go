@@ -15,7 +15,7 @@
 //
 // Prompts are remembered by their 32 heaviest features, so that the nearest are found through the features that they share,
 // exactly and in microseconds. Codes of signs of dense hashed vectors (256 and 512 bits) were tried first: their noise is as large as
-// the cosines between prompts, and routing by such neighbours alone was worse than chance on subjects held out.
+// the cosines between prompts, and routing by such neighbours alone was no better than chance on subjects held out.
 //
 // # Confidence
 //
