@@ -153,23 +153,29 @@ func vectorHealth(version string) (Health, string) {
 	return Warn, "pgvector " + version + ": " + strings.Join(wrong, "; ")
 }
 
+// operatorTables are those of operators, which belong to no tenant: they may be read and added to, and nothing else.
+var operatorTables = []string{"traffic"}
+
 // security looks at every table for what keeps tenants apart.
 func (d *doctor) security(ctx context.Context) error {
 	rows, err := d.conn.Query(ctx, `SELECT c.relname,
 			NOT c.relrowsecurity, NOT c.relforcerowsecurity,
-			NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd = '*' AND p.polpermissive
-				AND pg_get_expr(p.polqual, c.oid) LIKE '%app.tenant%' AND pg_get_expr(p.polwithcheck, c.oid) LIKE '%app.tenant%')
+			c.relname <> ALL ($3) AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd = '*' AND p.polpermissive
+				AND pg_get_expr(p.polqual, c.oid) LIKE '%app.tenant%' AND pg_get_expr(p.polwithcheck, c.oid) LIKE '%app.tenant%'),
+			c.relname = ANY ($3) AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive
+				AND (p.polcmd NOT IN ('r', 'a') OR COALESCE(pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid)) NOT LIKE '%app.operator%'))
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND c.relname <> $2 ORDER BY c.relname`, Schema, versionTable)
+		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND c.relname <> $2 ORDER BY c.relname`, Schema, versionTable, operatorTables)
 	if err != nil {
 		return err
 	}
 	var name string
-	var off, unforced, open bool
+	var off, unforced, open, loose bool
 	tables, wrong := 0, 0
-	_, err = pgx.ForEachRow(rows, []any{&name, &off, &unforced, &open}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&name, &off, &unforced, &open, &loose}, func() error {
 		tables++
-		for what, is := range map[string]bool{"row level security is off": off, "row level security is not forced": unforced, "no policy compares the tenant for reading and writing": open} {
+		for what, is := range map[string]bool{"row level security is off": off, "row level security is not forced": unforced, "no policy compares the tenant for reading and writing": open,
+			"a policy lets in others than operators, or lets them change what was decided": loose} {
 			if is {
 				wrong++
 				d.say("tenants", Bad, "someone changed the schema by hand: restore it from a fresh database's", "table %s: %s", name, what)

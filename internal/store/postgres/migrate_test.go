@@ -153,7 +153,11 @@ func TestEveryTableHasItsTenant(t *testing.T) {
 	var locked bool
 	var policies, tables int
 	if _, err := pgx.ForEachRow(rows, []any{&name, &locked, &key, &policies}, func() error {
-		if tables++; !locked || key != "tenant" || policies != 1 {
+		tables++
+		if name == "traffic" && locked && policies == 0 { // the operators', of no tenant: the catalogue's test says what lets them in
+			return nil
+		}
+		if !locked || key != "tenant" || policies != 1 {
 			t.Errorf("table %s: locked: %t, first in its key: %q, policies for all: %d", name, locked, key, policies)
 		}
 		return nil
