@@ -179,7 +179,8 @@ func TestRecordsAreGathered(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		s.set(func(s *shelf) {
-			if len(s.kept) != 2520 || len(s.calls) > 10 || slices.Max(s.calls) > 1000 {
+			// How many are there when a write begins is the scheduler's matter; one by one they are not written.
+			if len(s.kept) != 2520 || len(s.calls) > 100 || slices.Max(s.calls) > 1000 {
 				t.Errorf("%d in writes of %v", len(s.kept), s.calls)
 			}
 		})
