@@ -3,9 +3,11 @@ package usage_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +45,22 @@ steps:
   - { id: last, policy: picky, generate: { user: "{{steps.cheap.text}} {{q}}", max_tokens: 50 } }
 output: "{{steps.last.text}}"
 `
+
+// uneven makes every third call of a slow model slower by far, so that there is something to overtake however idle the
+// machine is.
+type uneven struct {
+	providers.Generator
+	calls atomic.Int64
+}
+
+func (u *uneven) Generate(ctx context.Context, req *providers.Request) iter.Seq2[providers.Chunk, error] {
+	if strings.HasPrefix(req.Model, "slow?") && u.calls.Add(1)%3 == 0 {
+		slower := *req
+		slower.Model = "slow?ttft=40ms&tps=100000"
+		req = &slower
+	}
+	return u.Generator.Generate(ctx, req)
+}
 
 // tally is an observer that adds up what is settled, in and outside of runs, on its own.
 type tally struct {
@@ -98,7 +116,7 @@ func TestWhatIsSummedIsWhatWasSpent(t *testing.T) {
 		"late": {"slow?ttft=8ms&tps=100000", providers.Chat, 1.3, 0.6}, "best": {"echo?report=false", providers.Chat, 3, 0.9}, "hang": {"hang?after=1", providers.Chat, 2, 0.1},
 		"embedder": {"flaky?p=0.05&seed=3", providers.Embed, 0.7, 0}, "intent": {"classify?p=0.6", providers.Classify, 0.3, 0},
 	} {
-		c.Targets = append(c.Targets, orchestrator.Target{Generator: backend, Embedder: backend, Classifier: backend, Target: routing.Target{Name: name, Backend: "b-" + name,
+		c.Targets = append(c.Targets, orchestrator.Target{Generator: &uneven{Generator: backend}, Embedder: backend, Classifier: backend, Target: routing.Target{Name: name, Backend: "b-" + name,
 			Kind: "scripted", Model: of.model, Does: of.does, Clearance: label.Restricted, Quality: of.quality, Price: &providers.Price{Input: of.price, Output: 4 * of.price, PerCall: 1e-9}}})
 	}
 	short, err := routing.CompileAnswerCondition("text.size() < 120")
@@ -146,8 +164,11 @@ func TestWhatIsSummedIsWhatWasSpent(t *testing.T) {
 	var embedded providers.Money
 	var embeddedMu sync.Mutex
 	var wg sync.WaitGroup
+	atOnce := make(chan struct{}, runs/16) // later runs go by what was seen of earlier ones
 	for i := range runs {
 		wg.Go(func() {
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
 			rng := rand.New(rand.NewPCG(uint64(i), 11))
 			p := auth.Principal{Tenant: tenants[rng.IntN(2)], Name: fmt.Sprintf("key-%d", rng.IntN(3)), Ceiling: label.Restricted, Scopes: auth.AllScopes}
 			ctx := auth.With(t.Context(), p)
