@@ -59,7 +59,7 @@ func ordered(points []evals.Point) []evals.Point {
 	})
 }
 
-var frontierPage = template.Must(template.New("frontier.html").Funcs(template.FuncMap{"answered": answered, "ms": took}).ParseFS(files, "frontier.html"))
+var frontierPage = template.Must(template.New("frontier.html").Funcs(template.FuncMap{"answered": answered, "ms": took}).ParseFS(files, "frontier.html", "style.html"))
 
 // FrontierHTML draws quality against cost and against latency, on one page that needs nothing else.
 func FrontierHTML(w io.Writer, suite, scorer string, points []evals.Point) error {

@@ -11,13 +11,13 @@ import (
 	"fairlead/evals"
 )
 
-//go:embed page.html frontier.html
+//go:embed page.html frontier.html style.html
 var files embed.FS
 
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"mean": mean, "interval": interval, "against": against, "gate": gate, "totals": totals, "json": compact,
 	"diff": diff, "score": scoreText, "join": func(list []string) string { return strings.Join(list, ", ") },
-}).ParseFS(files, "page.html"))
+}).ParseFS(files, "page.html", "style.html"))
 
 // HTML writes one page that needs nothing else: no script of others, no font, no picture from elsewhere.
 func HTML(w io.Writer, r *evals.Report) error {
