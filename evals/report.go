@@ -3,12 +3,13 @@ package evals
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
 	"fairlead/evals/stat"
 	"fairlead/internal/fault"
+	"fairlead/internal/wholefile"
 )
 
 // reportFormat is the version of a report's form.
@@ -187,14 +188,8 @@ func WriteFile(file string, data []byte) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".write-*")
-	if err != nil {
+	return wholefile.Write(file, func(w io.Writer) error {
+		_, err := w.Write(data)
 		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it is gone when all went well
-	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+	})
 }

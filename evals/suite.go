@@ -18,6 +18,7 @@ import (
 	"fairlead/evals/stat"
 	"fairlead/internal/fault"
 	"fairlead/internal/label"
+	"fairlead/internal/yamldepth"
 	"fairlead/providers"
 )
 
@@ -126,6 +127,7 @@ const (
 	defaultConcurrency = 4
 	defaultTimeout     = time.Minute
 	maxSuite           = 1 << 20
+	maxNesting         = 200
 )
 
 // Load reads a suite's file and its cases. Paths within it are from its folder, and lead nowhere above fsys. The error
@@ -168,6 +170,9 @@ func Load(fsys fs.FS, file string) (*Suite, error) {
 
 // parse reads a suite's file. Its errors name the line and the column, or the key.
 func parse(data []byte) (*Suite, *suiteFile, error) {
+	if yamldepth.Of(data) > maxNesting {
+		return nil, nil, errors.New("it is nested too deep")
+	}
 	var form suiteFile
 	if err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(&form); err != nil {
 		if errors.Is(err, io.EOF) {

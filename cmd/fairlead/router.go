@@ -9,13 +9,13 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"fairlead/evals/router"
+	"fairlead/internal/wholefile"
 	"fairlead/orchestrator/routing/learned"
 )
 
@@ -129,7 +129,7 @@ and the exit status is 1.`,
 
 // writeModel writes a model in one piece, so that a server that reads it sees the old one or the new one. One that is not
 // active never takes the place of one that is.
-func writeModel(file string, a *learned.Artefact) (err error) {
+func writeModel(file string, a *learned.Artefact) error {
 	if !a.Active {
 		if old, err := readModel(file); err == nil && old.Active {
 			return fmt.Errorf("the new model is not active, so the active one in %s stays: %s", file, a.Verdict)
@@ -139,22 +139,10 @@ func writeModel(file string, a *learned.Artefact) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".router-*")
-	if err != nil {
-		return fmt.Errorf("writing the model: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // it is half a file
-		}
-	}()
-	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
+	if err := wholefile.Write(file, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	}); err != nil {
 		return fmt.Errorf("writing the model: %w", err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"fairlead/internal/fault"
+	"fairlead/internal/wholefile"
 )
 
 // format is the version of the file's form.
@@ -240,13 +241,5 @@ func (t *Tape) Save(file string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".cassette-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it is gone when all went well
-	if err := errors.Join(f.Chmod(0o644), t.Write(f), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+	return wholefile.Write(file, t.Write)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"fairlead/internal/fault"
+	"fairlead/internal/yamldepth"
 )
 
 // Spec is a scorer as a file declares it: a mapping of its kind to its settings, such as {rouge_l: {min: 0.4}}. It can be
@@ -114,7 +115,7 @@ func ParseSpec(file string, data []byte) (s Spec, err error) {
 			s, err = bad(nil, "the YAML cannot be read")
 		}
 	}()
-	if len(data) > maxSpec || nesting(data) > maxNesting {
+	if len(data) > maxSpec || yamldepth.Of(data) > maxNesting {
 		return bad(nil, "it is too large, or nested too deep")
 	}
 	parsed, err := parser.ParseBytes(data, 0)
@@ -137,28 +138,6 @@ func place(err error) (*token.Token, string) {
 		return at.GetToken(), at.GetMessage()
 	}
 	return nil, "the YAML cannot be read"
-}
-
-// nesting bounds how deep a YAML parser may have to go: flow brackets, and lists within lists on a line.
-func nesting(data []byte) int {
-	deepest, open, dashes := 0, 0, 0
-	for i, c := range data {
-		switch c {
-		case '[', '{':
-			open++
-		case ']', '}':
-			open = max(open-1, 0)
-		case '-', '?':
-			if i+1 < len(data) && data[i+1] == ' ' {
-				dashes++
-			}
-		case ' ':
-		default:
-			dashes = 0
-		}
-		deepest = max(deepest, open, dashes)
-	}
-	return deepest
 }
 
 var _ yaml.NodeUnmarshaler = (*Spec)(nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"fairlead/internal/label"
+	"fairlead/internal/yamldepth"
 	"fairlead/providers"
 )
 
@@ -78,7 +79,7 @@ func Parse(file string, data []byte) (*Chain, error) {
 	switch {
 	case len(data) > maxFileSize:
 		p.fail(place{1, 1}, "the file is larger than %d KiB", maxFileSize>>10)
-	case nesting(data) > maxNesting:
+	case yamldepth.Of(data) > maxNesting:
 		p.fail(place{1, 1}, "the file is nested too deep")
 	default:
 		if body := p.parse(data); body != nil {
@@ -89,28 +90,6 @@ func Parse(file string, data []byte) (*Chain, error) {
 		return nil, err
 	}
 	return p.chain, nil
-}
-
-// nesting bounds how deep a YAML parser may have to go: flow brackets, and lists within lists on a line.
-func nesting(data []byte) int {
-	deepest, open, dashes := 0, 0, 0
-	for i, c := range data {
-		switch c {
-		case '[', '{':
-			open++
-		case ']', '}':
-			open = max(open-1, 0)
-		case '-', '?':
-			if i+1 < len(data) && data[i+1] == ' ' {
-				dashes++
-			}
-		case ' ':
-		default:
-			dashes = 0
-		}
-		deepest = max(deepest, open, dashes)
-	}
-	return deepest
 }
 
 func (p *parsing) whole(body ast.Node) {
