@@ -90,21 +90,12 @@ func (r *run) expect(candidates []routing.Candidate, q *routing.Request, p *rout
 	snapshot := seen.Snapshot(now)
 	predictions := make([]routing.Prediction, len(candidates))
 	query := observe.Query{Step: q.Step, PromptTokens: q.PromptTokens, MaxOutput: q.MaxOutput, Quantile: p.Quantile}
-	if query.Quantile == 0 {
-		query.Quantile = routing.DefaultQuantile
-	}
 	minds := p.MindsLatency()
 	for i := range candidates {
 		t := r.st.every[candidates[i].Target.Name]
-		query.Target, query.Concurrency = &t.Target.Target, t.Limiter.size()
-		query.Queue, query.Loading = t.meter.ahead(now), t.said.loading(now)
-		seenOf := snapshot.Predict(query)
+		seenOf, loading := t.predict(snapshot, query, now)
 		out := &predictions[i]
-		*out = routing.Prediction{
-			Wait: seenOf.Wait, TTFT: seenOf.TTFT, TTFTKnown: seenOf.TTFTKnown, Latency: seenOf.Latency, Known: seenOf.Known,
-			Assumed: seenOf.Source <= observe.SourceKind, ErrorRate: seenOf.ErrorRate, Samples: seenOf.Samples, Source: seenOf.Source.String(),
-			Queue: seenOf.Queue, Waiting: seenOf.Waiting, Loading: query.Loading,
-		}
+		*out = predicted(&seenOf, loading)
 		if !q.Left.Deadline.IsZero() && seenOf.Source == observe.SourceObserved {
 			out.Finish, out.FinishKnown = seenOf.PFinish(q.Left.Deadline.Sub(now))
 		}

@@ -292,15 +292,7 @@ func (r *run) decideErrandFor(q *errand, candidate routing.Candidate) (d *RouteD
 
 // errandTime gives what an errand is expected to take. It writes nothing, so its answer is its first token.
 func (r *run) errandTime(q *errand, tokens int, now time.Time) *routing.Prediction {
-	quantile := q.policy.Quantile
-	if quantile == 0 {
-		quantile = routing.DefaultQuantile
-	}
-	p := r.engine.seen.Snapshot(now).Predict(observe.Query{Target: &q.target.Target.Target, Step: q.path, PromptTokens: tokens, MaxOutput: -1,
-		Quantile: quantile, Concurrency: q.target.Limiter.size(), Queue: q.target.meter.ahead(now), Loading: q.target.said.loading(now)})
-	return &routing.Prediction{
-		Wait: p.Wait, TTFT: p.TTFT, TTFTKnown: p.TTFTKnown, Latency: p.Latency, Known: p.Known,
-		Assumed: p.Source <= observe.SourceKind, ErrorRate: p.ErrorRate, Samples: p.Samples, Source: p.Source.String(),
-		Queue: p.Queue, Waiting: p.Waiting, Loading: q.target.said.loading(now),
-	}
+	seenOf, loading := q.target.predict(r.engine.seen.Snapshot(now), observe.Query{Step: q.path, PromptTokens: tokens, MaxOutput: -1, Quantile: q.policy.Quantile}, now)
+	p := predicted(&seenOf, loading)
+	return &p
 }

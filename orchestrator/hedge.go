@@ -23,15 +23,10 @@ func (d *dispatch) hedgeable(records []*routing.Record) bool {
 
 // late gives the time after which a target's first token is late. 0: not known.
 func (d *dispatch) late(rec *routing.Record) time.Duration {
-	quantile := d.policy.Hedge.After
-	if quantile == 0 {
-		quantile = routing.DefaultQuantile
-	}
-	p := d.engine.seen.Snapshot(time.Now()).Predict(observe.Query{
-		Target: rec.Target, Step: d.path, PromptTokens: d.plan.PromptTokens, Quantile: quantile, MaxOutput: -1, // the first token alone
-		Queue: d.st.every[rec.Target.Name].meter.ahead(time.Now()), Loading: d.st.every[rec.Target.Name].said.loading(time.Now()),
-		Concurrency: d.st.every[rec.Target.Name].Limiter.size(),
-	})
+	now := time.Now()
+	p, _ := d.st.every[rec.Target.Name].predict(d.engine.seen.Snapshot(now), observe.Query{
+		Step: d.path, PromptTokens: d.plan.PromptTokens, Quantile: d.policy.Hedge.After, MaxOutput: -1, // the first token alone
+	}, now)
 	if !p.TTFTKnown || p.Source != observe.SourceObserved {
 		return 0
 	}
